@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use foodtrack_server::{RedisConfig, WebSocketConfig};
+use foodtrack_server::{LimitsConfig, RedisConfig, WebSocketConfig};
 use serde_json::{Value, json};
 use test_support::{RedisServer, skipped, wait_until};
 
 use crate::harness::{
-    Address, Client, HttpConnection, Process, Server, Transport, Who, config, limits, redis_at,
+    Address, Client, Connect, HttpConnection, Options, Process, Server, Transport, Who, config,
+    limits, redis_at,
 };
 use crate::support::TENANT;
 
@@ -212,4 +213,45 @@ fn a_node_that_listens_on_every_address_says_what_it_is_told_to_say() {
     assert_eq!(address(true), Some(json!("http://hub-1.example:4001")));
     assert_eq!(address(false), None);
     drop(everywhere);
+}
+
+#[test]
+fn a_tenants_limit_of_connections_counts_those_at_other_nodes_but_not_for_who_comes_back() {
+    let Some(redis) = redis() else { return };
+    let shared = shared(&redis);
+    let limits = LimitsConfig {
+        connections_per_tenant_max: 8,
+        api_requests_per_second_per_tenant: 0,
+        api_requests_per_second_per_token: 0,
+        ..limits()
+    };
+    let [one, other] = [(); 2].map(|()| Server::with(node(&shared).limits(limits.clone())));
+    let comes = |server: &Server, number: usize| {
+        let auth = json!({ "token": Who::chef(TENANT, &format!("chef-{number}")).token() });
+        match Client::connect(server, &Options::new(Transport::WebSocket, auth)) {
+            Connect::Connected(client) => Ok(client),
+            Connect::Refused(error) => Err(error["data"]["code"].as_str().unwrap().to_owned()),
+            Connect::HttpRefused(answer) => panic!("{answer}"),
+        }
+    };
+    let mut here: Vec<_> = (0..5).map(|number| comes(&one, number).unwrap()).collect();
+    let knows_of = |count: usize| {
+        let nodes = known(&other)["nodes"].clone();
+        nodes
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|it| it["isSelf"] == false && it["connections"] == count)
+    };
+    wait_until("the other node has heard of five", || knows_of(5));
+    let _there: Vec<_> = (5..8).map(|number| comes(&other, number).unwrap()).collect();
+    assert_eq!(comes(&other, 8).err().as_deref(), Some("too_many_connections"));
+    // Whose session is back may be one of those that are counted at the node that it left.
+    let back = here.pop().unwrap().tear().resume(&other);
+    assert!(back.recovered);
+    // Other tenants have their own limit.
+    Client::join(&other, Transport::WebSocket, &Who::chef("sushi-kyoto", "carl"));
+    drop(here);
+    wait_until("they have gone", || knows_of(0));
+    assert!(comes(&other, 8).is_ok());
 }

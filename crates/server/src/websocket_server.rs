@@ -239,6 +239,7 @@ fn start_cluster(
         is_encrypted: config.tls().is_some(),
         authorities: config.node_authorities().map(<[u8]>::to_vec),
         counters: running.counters.clone(),
+        crowds: running.crowds.clone(),
         connections: ConnectionManager::new(running.shards.clone()),
         declared: follower.way(),
     });

@@ -45,9 +45,9 @@ pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionChange, ConnectionCounts,
-    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, DeviceNews, DeviceTrace,
-    DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded, Hook,
-    HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
+    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, Crowd, Crowds, DeviceNews,
+    DeviceTrace, DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded,
+    Hook, HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
     Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
     SessionKey, TenantLimits, Times, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
     read_subscriber_key,

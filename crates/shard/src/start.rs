@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::Authenticate;
-use foodtrack_tenant::{Counters, PageLimits, Policies, Settings};
+use foodtrack_tenant::{Counters, Crowds, PageLimits, Policies, Settings};
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, DoorRefusals, Reactor, adopt, listen};
 
@@ -45,6 +45,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What each of them counts.
     pub counters: Vec<Arc<Counters>>,
+    /// Of which tenants they have many connections, and what other nodes have of those; `None` where there are no others.
+    pub crowds: Option<Arc<Crowds>>,
     /// Whom they refused before anything was known of them.
     pub door: Arc<DoorRefusals>,
     /// The log that they write. Dropped by everyone, it leaves everything on disk.
@@ -114,6 +116,7 @@ pub fn start(
         reactors.iter().map(|reactor| ShardSender::new(reactor.waker())).unzip();
     let shards = Shards::new(senders);
     let counters: Vec<Arc<Counters>> = (0..count).map(|_| Arc::default()).collect();
+    let crowds: Option<Arc<Crowds>> = log.is_shared().then(Arc::default);
     let mut threads = Vec::with_capacity(count);
     let shard_parts = reactors.into_iter().zip(inboxes).zip(links.into_iter().zip(news));
     for (index, ((reactor, inbox), (link, news))) in shard_parts.enumerate() {
@@ -139,6 +142,7 @@ pub fn start(
                 emission_key: config.session_key.emission_key(),
                 authenticator: Arc::clone(authenticator),
                 counters: Arc::clone(&counters[index]),
+                crowds: crowds.clone(),
                 node_trouble: None,
             },
             cookie_name: config.cookie_name.clone(),
@@ -147,7 +151,7 @@ pub fn start(
         threads.push(run(parts, reactor)?);
     }
     let door = commons.door();
-    Ok(Running { shards, address, counters, door, log, threads, readers })
+    Ok(Running { shards, address, counters, crowds, door, log, threads, readers })
 }
 
 /// Runs a shard on a thread of its own.

@@ -107,6 +107,7 @@ impl<L: HubLog> TenantHub<L> {
             session_key,
             authenticator: Arc::new(Tokens),
             counters: Arc::new(Counters::default()),
+            crowds: None,
             node_trouble: None,
         };
         Self {

@@ -53,7 +53,7 @@ impl Tenant {
                 for (replaced, why) in self.replaced(&arrival.admission, &resume.sid) {
                     self.replace(turn, replaced, why);
                 }
-                match self.check_room_for(&arrival.admission, turn.limits) {
+                match self.check_room_for(turn, &arrival.admission, resume.is_recovered) {
                     Err(refusal) => refused(turn.effects, &arrival, refusal),
                     Ok(()) => self.enter(turn, arrival, resume),
                 }
@@ -123,6 +123,7 @@ impl Tenant {
             let change = ConnectionChange::Connected { is_recovered };
             turn.effects.account(&ConnectionNews::of(connection, change));
         }
+        self.tell_crowd(turn);
         let counters = turn.counters;
         counters.connections.add(1);
         counters.connections_opened.add(1);
@@ -220,6 +221,7 @@ impl Tenant {
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
         let change = ConnectionChange::Disconnected(reason);
         turn.effects.account(&ConnectionNews::of(&gone, change));
+        self.tell_crowd(turn);
         let counters = turn.counters;
         counters.connections.sub(1);
         counters.connections_closed.add(1);

@@ -305,6 +305,7 @@ pub(crate) fn settings() -> Settings {
         session_key,
         authenticator: Arc::new(Strict),
         counters: Arc::new(Counters::default()),
+        crowds: None,
         node_trouble: None,
     }
 }

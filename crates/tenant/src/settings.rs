@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foodtrack_contract::Authenticate;
 
 use crate::counters::Counters;
+use crate::crowds::Crowds;
 use crate::intake::{EmissionKey, ORDERS_IN_MEMORY_MAX};
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub authenticator: Arc<dyn Authenticate>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What other nodes have of tenants; `None` where there are no others.
+    pub crowds: Option<Arc<Crowds>>,
     /// What is wrong with the node, as clients are told of it: JSON. `None` while all is well.
     pub node_trouble: Option<Arc<str>>,
 }

@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationType, DeviceId, ErrorCode, EventType, Message, Priority, Refusal, Source, TenantId,
+    DeviceId, ErrorCode, EventType, Message, Priority, Refusal, Source, TenantId,
 };
 use uuid::Uuid;
 
-use crate::admission::Admission;
 use crate::asked_at::AskedAt;
 use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
@@ -37,13 +36,9 @@ use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
 use crate::session_resume::ResumeClaim;
 use crate::sessions::Sessions;
-use crate::settings::TenantLimits;
 use crate::spooled_orders::SpooledOrders;
 use crate::turn::Turn;
 use crate::watch_duty::WatchDuty;
-
-/// One in so many of a tenant's connections is for others than customers, of whom anybody can be one.
-const STAFF_SHARE: usize = 10;
 
 /// One tenant: who is here, what was accepted and delivered, and what waits. See [`Tenant::handle`].
 pub struct Tenant {
@@ -67,6 +62,8 @@ pub struct Tenant {
     pub(crate) pages: Pages,
     pub(crate) presence: Presence,
     pub(crate) lately: Lately,
+    /// Whether other nodes are told how many connections it has here.
+    pub(crate) is_crowd: bool,
     pub(crate) journal: DeviceJournal,
     pub(crate) metrics: MetricsPace,
     pub(crate) key_requests: KeyRequests,
@@ -103,6 +100,7 @@ impl Tenant {
             pages: Pages::default(),
             presence: Presence::default(),
             lately: Lately::default(),
+            is_crowd: false,
             journal: DeviceJournal::default(),
             metrics: MetricsPace::default(),
             key_requests: KeyRequests::default(),
@@ -200,32 +198,6 @@ impl Tenant {
     /// A number for jitter: spread well, and no secret.
     pub(crate) fn chance(&mut self) -> u64 {
         u64::from(self.next_serial()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
-    }
-
-    /// Whether a client may come in besides those that are here.
-    pub(crate) fn check_room_for(
-        &self,
-        admission: &Admission,
-        limits: &TenantLimits,
-    ) -> Result<(), Refusal> {
-        let principal = &admission.principal;
-        let over = |limit: usize, count: usize| limit != 0 && count >= limit;
-        // Not the members of the user's room: the dashboard may follow a customer.
-        let of_user = self.members.of_user(principal.user());
-        let is_customer = admission.application == Some(ApplicationType::ClientApp);
-        let customers = self.members.of_application(ApplicationType::ClientApp);
-        let of_customers = limits.connections_max - limits.connections_max / STAFF_SHARE;
-        let what = if over(limits.connections_max, self.members.len()) {
-            "tenant"
-        } else if is_customer && over(of_customers, customers) {
-            "customers' part of the tenant"
-        } else if over(limits.connections_per_user_max, of_user) {
-            "user"
-        } else {
-            return Ok(());
-        };
-        let message = format!("the {what} has as many connections as it may have");
-        Err(Refusal::new(ErrorCode::TooManyConnections, message).retry_after_ms(5_000))
     }
 
     /// Does what is due.

@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use foodtrack_shard::{ConnectionManager, Counters};
+use foodtrack_shard::{ConnectionManager, Counters, Crowds};
 use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions, StorageStatus};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -80,6 +80,8 @@ pub(crate) struct ClusterOptions {
     pub(crate) authorities: Option<Vec<u8>>,
     /// What its shards count.
     pub(crate) counters: Vec<Arc<Counters>>,
+    /// Of which tenants they have many connections.
+    pub(crate) crowds: Option<Arc<Crowds>>,
     /// Its own connections.
     pub(crate) connections: ConnectionManager,
     /// The way to have it look at what other nodes changed.
@@ -137,6 +139,7 @@ impl Cluster {
             address,
             started_at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
             counters: options.counters,
+            crowds: options.crowds,
         };
         if own.address.is_none() && options.redis.is_some() {
             tracing::warn!(

@@ -176,6 +176,9 @@ impl NodeBook {
                 _ => known.strange += 1,
             }
         }
+        if let Some(crowds) = &self.own.crowds {
+            crowds.set_elsewhere(known.others.values().flat_map(|card| card.crowds()));
+        }
         let before = self.known();
         tell(&before, &known);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
@@ -227,7 +230,7 @@ mod tests {
 
     fn own(mark: &str, port: u16) -> OwnNode {
         let address = Some(format!("http://127.0.0.1:{port}"));
-        OwnNode { mark: mark.into(), address, started_at_ms: 0, counters: Vec::new() }
+        OwnNode { mark: mark.into(), address, started_at_ms: 0, counters: Vec::new(), crowds: None }
     }
 
     fn book() -> NodeBook {

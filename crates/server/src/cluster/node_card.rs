@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use foodtrack_shard::Counters;
+use foodtrack_contract::TenantId;
+use foodtrack_shard::{Counters, Crowd, Crowds};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 /// The format of cards. A later version may add fields, which this one passes over.
 const FORMAT: u32 = 1;
 const TEXT_BYTES_MAX: usize = 256;
+/// So many bytes of a card are for the tenants of which its node has many connections. The largest come first.
+const CROWDS_BYTES_MAX: usize = 2_048;
 
 /// What a node says of itself, as it stands in Redis: JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub(crate) struct NodeCard {
     /// Whether it is about to stop.
     #[serde(default)]
     pub(crate) is_draining: bool,
+    /// Of which tenants it has many connections: the tenant, all of its connections, and customers'.
+    #[serde(default)]
+    crowds: Vec<(String, usize, usize)>,
 }
 
 /// Why something that stands among the cards is none of this cluster's.
@@ -56,6 +62,14 @@ impl NodeCard {
         }
         if card.mark == mark { Ok(card) } else { Err(NotOurs::Foreign) }
     }
+
+    /// Of which tenants its node has many connections.
+    pub(crate) fn crowds(&self) -> impl Iterator<Item = (TenantId, Crowd)> {
+        self.crowds.iter().filter_map(|(tenant, connections, customers)| {
+            let crowd = Crowd { connections: *connections, customers: *customers };
+            Some((TenantId::parse(tenant).ok()?, crowd))
+        })
+    }
 }
 
 /// Where a node is reached, as `redis.advertise` says it and as it is kept: `None` where it is no address of a node.
@@ -76,6 +90,8 @@ pub(crate) struct OwnNode {
     pub(crate) address: Option<String>,
     pub(crate) started_at_ms: u64,
     pub(crate) counters: Vec<Arc<Counters>>,
+    /// `None` where there are no other nodes.
+    pub(crate) crowds: Option<Arc<Crowds>>,
 }
 
 impl OwnNode {
@@ -91,17 +107,37 @@ impl OwnNode {
             connections: sum(|it| it.connections.get()),
             tenants: sum(|it| it.tenants.get()),
             is_draining,
+            crowds: self.crowds.as_ref().map_or_else(Vec::new, |it| as_told(it.here())),
         }
     }
 }
 
+/// As many as there is room for.
+fn as_told(crowds: Vec<(TenantId, Crowd)>) -> Vec<(String, usize, usize)> {
+    let mut left = CROWDS_BYTES_MAX;
+    let told = crowds.into_iter().map(|(tenant, it)| {
+        let tenant = tenant.as_str().to_owned();
+        (tenant, it.connections, it.customers)
+    });
+    let fits = |it: &(String, usize, usize)| {
+        // With the comma behind it.
+        let bytes = serde_json::to_vec(it).map_or(usize::MAX, |it| it.len() + 1);
+        let rest = left.checked_sub(bytes);
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    told.take_while(fits).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use foodtrack_tenant_log::NODE_CARD_BYTES_MAX;
+
     use super::*;
 
     fn own(mark: &str) -> OwnNode {
         let address = Some(String::from("http://10.0.0.7:4001/"));
-        OwnNode { mark: mark.into(), address, started_at_ms: 7, counters: Vec::new() }
+        OwnNode { mark: mark.into(), address, started_at_ms: 7, counters: Vec::new(), crowds: None }
     }
 
     #[test]
@@ -128,6 +164,21 @@ mod tests {
             let strange = NodeCard::read(text.replace(from, to).as_bytes(), "m");
             assert_eq!(strange, Err(NotOurs::Strange), "{to}");
         }
+    }
+
+    #[test]
+    fn a_card_tells_of_the_largest_crowds_and_stays_small() {
+        let crowds = Arc::new(Crowds::default());
+        for number in 0..500 {
+            let tenant = TenantId::parse(&format!("tenant-{number:03}")).unwrap();
+            crowds.set_here(&tenant, Some(Crowd { connections: number, customers: number / 2 }));
+        }
+        let card = OwnNode { crowds: Some(crowds), ..own("m") }.card(false);
+        let told: Vec<_> = card.crowds().collect();
+        assert!((50..100).contains(&told.len()), "{}", told.len());
+        let largest = Crowd { connections: 499, customers: 249 };
+        assert_eq!(told[0], (TenantId::parse("tenant-499").unwrap(), largest));
+        assert!(serde_json::to_vec(&card).unwrap().len() < NODE_CARD_BYTES_MAX);
     }
 
     #[test]

@@ -154,8 +154,13 @@ mod tests {
 
     /// A node `b` that knows what time it is.
     fn gate() -> NodeGate {
-        let own =
-            OwnNode { mark: "m".into(), address: None, started_at_ms: 0, counters: Vec::new() };
+        let own = OwnNode {
+            mark: "m".into(),
+            address: None,
+            started_at_ms: 0,
+            counters: Vec::new(),
+            crowds: None,
+        };
         let book = Arc::new(NodeBook::new(id("b"), own));
         let census =
             NodeCensus { now_ms: NOW_MS, nodes: Vec::new(), strange: 0, has_own_secret: true };

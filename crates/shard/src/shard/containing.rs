@@ -52,6 +52,9 @@ impl Shard {
         let counters = &self.parts.settings.counters;
         counters.tenant_panics.add(1);
         counters.logs_away.sub(u64::from(broken.is_log_away()));
+        if let Some(crowds) = &self.parts.settings.crowds {
+            crowds.set_here(broken.id(), None);
+        }
         let mut counted = 0;
         for client in resident.clients.take_all() {
             counted += 1;

@@ -172,6 +172,7 @@ impl World {
             session_key,
             authenticator: Arc::new(Tokens),
             counters: Arc::new(Counters::default()),
+            crowds: None,
             node_trouble: None,
         };
         let mut world = Self {
