@@ -1,13 +1,13 @@
 //! What the HTTP handlers know of the running server.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_auth::Gate;
 use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
 use foodtrack_shard::{
-    ConnectionManager, Counters, DeadLetters, EventBroadcaster, Observers, Running, Shards,
+    ConnectionManager, Counters, DeadLetters, EventBroadcaster, Observers, Running, Shards, Tallies,
 };
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 use foodtrack_transport::DoorRefusals;
@@ -32,11 +32,12 @@ use crate::kept_of_tenants::Books;
 use crate::logging::{self, Levels};
 use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
 use crate::operator_token::OperatorToken;
-use crate::performance::Performance;
+use crate::performance::{Performance, SAMPLE_INTERVAL};
 use crate::policy_book::PolicyBook;
 use crate::reload::{ReloadError, ReloadReport, Reloader};
 use crate::revocations::{RevocationBook, now_s};
 use crate::shards_config::{api_rates, tenant_limits};
+use crate::telemetry::Telemetry;
 use crate::tls::{CertificateState, KnownClient};
 use crate::upstream::UpstreamCounts;
 use crate::webhooks::Webhooks;
@@ -70,6 +71,7 @@ pub(crate) struct Hub {
     pub(crate) emitters: Emitters,
     /// What became of requests to the business back end, where there is one.
     upstream: Option<Arc<UpstreamCounts>>,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) cluster: Arc<Cluster>,
     /// Who looks from the admin UI, where that may be.
     pub(crate) desk: Option<Arc<Desk>>,
@@ -81,6 +83,8 @@ pub(crate) struct Hub {
     door: Arc<DoorRefusals>,
     started_at: Instant,
     log_levels: Arc<Levels>,
+    /// What the largest tenants did, as of the last look; where they are to be told.
+    tallies: Mutex<Option<Tallies>>,
     pub(crate) canary: Canary,
     /// What was known at the last look.
     panics_seen: AtomicU64,
@@ -102,6 +106,7 @@ pub(crate) struct HubParts {
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) emitters: Emitters,
     pub(crate) upstream: Option<Arc<UpstreamCounts>>,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) certificate: Option<Arc<CertificateState>>,
     pub(crate) audit: Arc<AuditLog>,
@@ -120,6 +125,7 @@ impl Hub {
             webhooks,
             emitters,
             upstream,
+            telemetry,
             cluster,
             certificate,
             audit,
@@ -153,10 +159,12 @@ impl Hub {
             webhooks,
             emitters,
             upstream,
+            telemetry,
             cluster,
             certificate,
             started_at: Instant::now(),
             log_levels: logging::levels().unwrap_or_else(|| Arc::new(Levels::new("info"))),
+            tallies: Mutex::default(),
             canary: Canary::default(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
@@ -306,12 +314,29 @@ impl Hub {
                 emitters: self.emitters.counts(),
                 upstream: self.upstream.as_deref(),
                 issuer_keys: self.issuer_keys.counts(),
+                spans: self.telemetry.counts(),
             },
             cluster: self.cluster.counts(),
             conditions: conditions.map(|report| report.condition).collect(),
             audit: self.audit.state(),
+            tallies: self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             certificate_seconds: self.certificate.as_ref().map(|it| it.seconds_left()),
         })
+    }
+
+    /// Looks once a second at what the largest tenants did, where they are to be told. A shard that does not answer leaves nothing to
+    /// tell, and keeps nobody else waiting. Needs a tokio runtime with a clock.
+    pub(crate) async fn tally_tenants(&self) {
+        let most = usize::try_from(self.config.said().metrics.tenants_max).unwrap_or(0);
+        if most == 0 {
+            return;
+        }
+        let mut looks = tokio::time::interval(SAMPLE_INTERVAL);
+        loop {
+            looks.tick().await;
+            let tallies = tokio::time::timeout(COUNT_TIMEOUT, self.connections.tallies(most)).await;
+            *self.tallies.lock().unwrap_or_else(PoisonError::into_inner) = tallies.ok();
+        }
     }
 
     /// Which lines are written. Where the program that runs the hub has logging of its own, it is that which counts.

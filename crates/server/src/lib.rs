@@ -71,6 +71,7 @@ mod room_names;
 mod shards_config;
 mod signature;
 mod start_error;
+mod telemetry;
 mod tenant_places;
 mod tls;
 mod upstream;
@@ -84,7 +85,8 @@ pub use cluster::{
 pub use config::{
     AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, ConfigProblem, DashboardConfig,
     DeliveryConfig, EmitterConfig, EmitterKind, HooksConfig, IssuerConfig, LimitsConfig, LogConfig,
-    ProfileChoice, RedisConfig, RetryConfig, Secret, TlsConfig, UpstreamConfig, WebhookConfig,
+    MetricsConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, TlsConfig, TracingConfig,
+    UpstreamConfig, WebhookConfig,
 };
 pub use data::{DataDirError, KeysError};
 pub use drain::{AfterDrain, DrainPhase, DrainReport};

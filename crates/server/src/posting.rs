@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
+use http::HeaderMap;
 use reqwest::{Certificate, Client, ClientBuilder, Response, Url, redirect};
 
 use crate::signature;
@@ -54,16 +55,21 @@ impl Target {
         &self.url
     }
 
-    /// Posts JSON, signed as of now.
+    /// Posts JSON, signed as of now, with these headers beside its own.
     ///
     /// # Errors
     /// [`NoAnswer`]
-    pub(crate) async fn post(&self, body: Vec<u8>) -> Result<Response, NoAnswer> {
+    pub(crate) async fn post(
+        &self,
+        body: Vec<u8>,
+        headers: HeaderMap,
+    ) -> Result<Response, NoAnswer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let signature = signature::sign(&self.key, now.as_secs(), &body);
         let request = self
             .http
             .post(self.url.clone())
+            .headers(headers)
             .header("content-type", "application/json")
             .header(signature::HEADER, signature)
             .body(body);

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, CorsConfig, DashboardConfig,
     DeliveryConfig, EmitterConfig, EventConfig, HeartbeatConfig, IssuerConfig, LimitsConfig,
-    LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
-    SecurityConfig, ShutdownConfig, TlsConfig, UpstreamConfig, WebhookConfig, check,
+    LogConfig, LogFormat, LoggingConfig, MetricsConfig, ProfileChoice, RedisConfig, RetryConfig,
+    Secret, SecurityConfig, ShutdownConfig, TlsConfig, TracingConfig, UpstreamConfig,
+    WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -61,6 +62,10 @@ pub struct WebSocketConfig {
     pub redactions: Vec<Redaction>,
     /// What is logged.
     pub logging: LoggingConfig,
+    /// What the page of metrics has of tenants.
+    pub metrics: MetricsConfig,
+    /// Where spans are sent.
+    pub tracing: TracingConfig,
     /// How the server stops.
     pub shutdown: ShutdownConfig,
     /// How unacknowledged events are sent again.
@@ -107,6 +112,8 @@ impl Default for WebSocketConfig {
             rules: Vec::new(),
             redactions: Vec::new(),
             logging: LoggingConfig::default(),
+            metrics: MetricsConfig::default(),
+            tracing: TracingConfig::default(),
             shutdown: ShutdownConfig::default(),
             retry: RetryConfig::default(),
             log: LogConfig::default(),

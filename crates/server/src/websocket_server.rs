@@ -36,14 +36,15 @@ use crate::health::HealthStatus;
 use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
 use crate::hub::{Hub, HubParts};
 use crate::issuer_keys::IssuerKeys;
-use crate::kept_of_tenants::KeptOfTenants;
+use crate::kept_of_tenants::{Books, KeptOfTenants};
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::RoutingRules;
 use crate::reload::{ReloadError, ReloadReport};
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::start_error::StartError;
+use crate::telemetry::Telemetry;
 use crate::tls::CertificateWatch;
-use crate::upstream;
+use crate::upstream::{self, UpstreamCounts};
 use crate::webhooks::Webhooks;
 
 /// Starts the shards: from then on there are clients.
@@ -109,18 +110,24 @@ fn start_emitters(config: &CheckedConfig, running: &Running) -> Result<Emitters,
 }
 
 /// The thread that asks the business back end, where there is one.
-fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started>> {
+fn start_upstream(
+    config: &CheckedConfig,
+    telemetry: &Arc<Telemetry>,
+) -> io::Result<Option<upstream::Started>> {
     let said = config.said();
     let Some(url) = &said.upstream.url else { return Ok(None) };
     let bytes_max = usize::try_from(said.limits.payload_bytes_max).unwrap_or(usize::MAX);
-    upstream::start(&said.upstream, url, bytes_max).map(Some)
+    upstream::start(&said.upstream, url, bytes_max, telemetry).map(Some)
 }
 
-/// Gives the thread that asks the back end the way to its answers.
-fn begin_to_ask(started: upstream::Started, running: &Running) -> JoinHandle<()> {
+/// Gives the thread that asks the back end the way to its answers. Returns it, and what it counts.
+fn begin_to_ask(
+    started: upstream::Started,
+    running: &Running,
+) -> (JoinHandle<()>, Arc<UpstreamCounts>) {
     // It is set once.
     let _ = started.broadcaster.set(EventBroadcaster::new(running.shards.clone()));
-    started.thread
+    (started.thread, started.counts)
 }
 
 /// The log where the configuration says: in Redis, in the data directory, or in memory.
@@ -220,6 +227,22 @@ fn start_relay(
     Ok(started.unzip())
 }
 
+/// The thread that tells webhooks, where there are any.
+fn start_webhooks(
+    webhooks: &Arc<Webhooks>,
+    running: &Running,
+    books: &Books,
+) -> Result<Option<JoinHandle<()>>, StartError> {
+    let connections = ConnectionManager::new(running.shards.clone());
+    webhooks.start(&running.log, &connections, &books.policies).map_err(StartError::Thread)
+}
+
+/// What traces and where to.
+fn start_telemetry(config: &CheckedConfig, id: &NodeId) -> Result<Arc<Telemetry>, StartError> {
+    let started = Telemetry::start(&config.said().tracing, id.as_str());
+    started.map(Arc::new).map_err(StartError::Thread)
+}
+
 /// Makes this node one of its cluster.
 fn start_cluster(
     config: &CheckedConfig,
@@ -299,16 +322,17 @@ impl WebSocketServer {
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
         let audit = open_audit(&config)?;
-        let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
+        let id = NodeId::fresh(config.said().redis.node_name.as_deref());
+        let telemetry = start_telemetry(&config, &id)?;
+        let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref(), &telemetry)?);
         let gate = Arc::new(Gate::new(config.authenticator()));
         let issuer_keys = IssuerKeys::of(&config, data_dir).map_err(StartError::Thread)?;
         let kept = KeptOfTenants::open(&config, directory, redis.as_ref(), &gate)?;
         let pages = Arc::new(StatusPages::default());
-        let id = NodeId::fresh(config.said().redis.node_name.as_deref());
         let (relay, relay_thread) = start_relay(&config, redis.is_some())?;
         let (api, service) =
             ApiThreads::start(demo, Arc::clone(&pages), relay).map_err(StartError::Thread)?;
-        let upstream = start_upstream(&config).map_err(StartError::Thread)?;
+        let upstream = start_upstream(&config, &telemetry).map_err(StartError::Thread)?;
         let desk = desk(&config);
         let services = services(service, upstream.as_ref(), keys.as_ref(), &audit, desk.clone());
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
@@ -318,18 +342,15 @@ impl WebSocketServer {
         let policies = Arc::clone(&kept.policies);
         let logged = (&webhooks, keys);
         let running = start_shards(&config, &shards, (&policies, &gate), &services, logged)?;
-        let upstream_counts = upstream.as_ref().map(|started| Arc::clone(&started.counts));
-        let upstream_thread = upstream.map(|started| begin_to_ask(started, &running));
+        let asked = upstream.map(|started| begin_to_ask(started, &running));
+        let (upstream_thread, upstream_counts) = asked.unzip();
         // The shards hold what is left of them, and let it go when they end.
         drop(services);
         let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();
         let clock = clock.map_err(StartError::Thread)?;
         let performance = Performance::new(running.counters.clone());
         let (books, follower) = kept.start(&config, &running, &gate).map_err(StartError::Thread)?;
-        let connections = ConnectionManager::new(running.shards.clone());
-        let webhooks_thread = webhooks
-            .start(&running.log, &connections, &books.policies)
-            .map_err(StartError::Thread)?;
+        let webhooks_thread = start_webhooks(&webhooks, &running, &books)?;
         let cluster = start_cluster(&config, redis, (id, relay_thread), &running, &follower)?;
         let emitters = start_emitters(&config, &running)?;
         let parts = HubParts {
@@ -342,6 +363,7 @@ impl WebSocketServer {
             webhooks,
             emitters,
             upstream: upstream_counts,
+            telemetry,
             cluster,
             certificate: certificate.as_ref().map(CertificateWatch::state),
             audit,
@@ -497,6 +519,7 @@ impl WebSocketServer {
         self.follower.stop();
         self.hub.issuer_keys.stop();
         self.hub.webhooks.stop();
+        let telemetry = Arc::clone(&self.hub.telemetry);
         if let Some(thread) = self.webhooks.take()
             && thread.join().is_err()
         {
@@ -507,6 +530,7 @@ impl WebSocketServer {
         let uptime_s = self.hub.uptime_s().round();
         drop(self.hub);
         drop(self.running);
+        telemetry.stop();
         tracing::info!(uptime_s, "stopped");
     }
 }

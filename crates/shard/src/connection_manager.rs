@@ -4,13 +4,14 @@ use foodtrack_contract::{Offset, Refusal, Revocation, Room, TenantId};
 use foodtrack_tenant::{
     Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceNews, DisconnectTarget,
     EntryTrace, OwnedRoom, Page, PageQuery, PresenceInfo, PresenceQuery, Request, RoomInfo,
-    RoomMetadata, TracedEntry,
+    RoomMetadata, TenantTally, TracedEntry,
 };
 use foodtrack_tenant_log::SubscriberKey;
 use tokio::sync::oneshot;
 
 use crate::mailbox::ShardMessage;
 use crate::shards::Shards;
+use crate::tallies::Tallies;
 
 /// Looks connections up, counts them, and ends them.
 #[derive(Clone)]
@@ -36,6 +37,32 @@ impl ConnectionManager {
             }
         }
         totals
+    }
+
+    /// What this node's tenants do: `most` of them by themselves, those with the most connections.
+    pub async fn tallies(&self, most: usize) -> Tallies {
+        let mut all = Vec::new();
+        for shard in self.shards.senders() {
+            let (reply, answer) = oneshot::channel();
+            if shard.try_send(ShardMessage::Tallies(most, reply)).is_ok()
+                && let Ok(tallies) = answer.await
+            {
+                all.push(tallies);
+            }
+        }
+        Tallies::merged(&all, most)
+    }
+
+    /// What one tenant did on this node since it was opened here.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn tally(&self, tenant: &TenantId) -> Result<TenantTally, Refusal> {
+        let pick = |answer| match answer {
+            Answer::Tally(tally) => Some(tally),
+            _ => None,
+        };
+        self.shards.ask(tenant, Request::Tally, pick).await
     }
 
     /// How many shards there are.

@@ -3,8 +3,27 @@
 use foodtrack_contract::{Principal, Refusal, TenantId};
 
 use foodtrack_tenant::{Accepted, Answer, Broadcast, DirectEvent, Request, Sent};
+use uuid::Uuid;
 
 use crate::shards::Shards;
+
+/// An event of a back end.
+pub struct NewEvent {
+    /// Its name.
+    pub event: String,
+    /// Its payload, or the whole message, as JSON text.
+    pub argument: String,
+    /// Which id it gets where it says none itself: its sender wants to know that before. It is no name of the event: what is
+    /// the same again without an id is a repeat still.
+    pub spare_id: Option<Uuid>,
+}
+
+impl NewEvent {
+    fn by(self, principal: Principal) -> Request {
+        let Self { event, argument, spare_id } = self;
+        Request::Publish { principal, event, argument, spare_id }
+    }
+}
 
 /// Sends events to a tenant's connections.
 #[derive(Clone)]
@@ -29,22 +48,29 @@ impl EventBroadcaster {
         event: String,
         argument: String,
     ) -> Result<Accepted, Refusal> {
-        let tenant = principal.tenant().clone();
-        let request = Request::Publish { principal, event, argument };
-        self.shards.ask(&tenant, request, |answer| accepted(&answer)).await
+        self.publish_event(principal, NewEvent { event, argument, spare_id: None }).await
     }
 
-    /// Publishes several events in their order, each as [`EventBroadcaster::publish`] does: `(event, argument)`. Their answers
-    /// are in the same order.
+    /// The same.
+    ///
+    /// # Errors
+    /// The refusal that a client would get.
+    pub async fn publish_event(
+        &self,
+        principal: Principal,
+        event: NewEvent,
+    ) -> Result<Accepted, Refusal> {
+        let tenant = principal.tenant().clone();
+        self.shards.ask(&tenant, event.by(principal), |answer| accepted(&answer)).await
+    }
+
+    /// Publishes several events in their order, each as [`EventBroadcaster::publish`] does. Their answers are in the same order.
     pub async fn publish_all(
         &self,
         principal: &Principal,
-        events: Vec<(String, String)>,
+        events: Vec<NewEvent>,
     ) -> Vec<Result<Accepted, Refusal>> {
-        let requests = events.into_iter().map(|(event, argument)| {
-            let principal = principal.clone();
-            Request::Publish { principal, event, argument }
-        });
+        let requests = events.into_iter().map(|event| event.by(principal.clone()));
         let mut answers = Vec::with_capacity(requests.len());
         // All are asked before the first is awaited.
         let asked: Vec<_> = self.shards.ask_all(principal.tenant(), requests).collect();

@@ -23,6 +23,7 @@ mod shard_config;
 mod shards;
 mod start;
 mod tag;
+mod tallies;
 mod upstream;
 
 // The integration tests' server and client, for tests that plant a panic: only a build of the crate's own tests can.
@@ -41,7 +42,7 @@ pub use clock::{Clock, TimeSource};
 pub use connection_audit::ConnectionAudit;
 pub use connection_manager::ConnectionManager;
 pub use dead_letters::DeadLetters;
-pub use event_broadcaster::EventBroadcaster;
+pub use event_broadcaster::{EventBroadcaster, NewEvent};
 pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionChange, ConnectionCounts,
@@ -49,8 +50,8 @@ pub use foodtrack_tenant::{
     DeviceTrace, DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded,
     Hook, HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
     Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
-    SessionKey, TenantLimits, Times, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
-    read_subscriber_key,
+    SessionKey, TenantLimits, TenantTally, Times, TracedEntry, UpstreamAnswer, WantedHubEvents,
+    page_limit, read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, PeerCertificate, Responder};
@@ -60,4 +61,5 @@ pub use payload_keys::PayloadKeys;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;
 pub use start::{OpensLog, Running, Services, StartError, start};
+pub use tallies::Tallies;
 pub use upstream::{HookRelay, Hooks, Relay, Upstream};

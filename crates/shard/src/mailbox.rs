@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::entrant::Entrant;
 use crate::hook_answer::HookAnswer;
+use crate::tallies::Tallies;
 
 /// How many messages wait for a shard before a sender is told to decide.
 pub const MAILBOX_MESSAGES_MAX: usize = 16_384;
@@ -36,6 +37,8 @@ pub(crate) enum ShardMessage {
     Permitted(Arc<HookQuestion>, HookAnswer),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
     Totals(oneshot::Sender<ConnectionCounts>),
+    /// What the largest tenants do, so many of them. Lost: the caller is told nothing of this shard.
+    Tallies(usize, oneshot::Sender<Tallies>),
     /// A question that is answered at once, to see how long it takes. Lost: the shard counts as one that is late.
     Probe(oneshot::Sender<()>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].

@@ -378,7 +378,7 @@ impl<L: HubLog> Hub for TenantHub<L> {
         let Packet::Publish { tenant, event, argument } = request else { return };
         let principal = back_end(tenant);
         let (event, argument) = (event.clone(), argument.clone());
-        let request = Request::Publish { principal, event, argument };
+        let request = Request::Publish { principal, event, argument, spare_id: None };
         let id = RequestId(u64::from(ticket.0));
         self.handle(now, clients, tenant, Input::Request(id, request));
     }

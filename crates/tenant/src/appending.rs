@@ -89,6 +89,7 @@ impl Tenant {
                     return self.deliver_or_wait(turn, checked, offset, reply);
                 }
                 Ok(Appended::Later(ticket)) => {
+                    self.tally.accept();
                     turn.counters.accepted(&checked.event, class);
                     let pending = checked.pending(turn, Offset::ZERO, reply);
                     return self.ledger.wait_for_answer(ticket, pending);
@@ -110,6 +111,7 @@ impl Tenant {
             _ => self.send_unlogged(turn, checked),
         }
         self.intake.seen_unlogged(checked);
+        self.tally.accept();
         turn.counters.accepted(&checked.event, class);
         self.answer(turn, reply, Ok(unlogged(checked.id)));
     }
@@ -169,6 +171,7 @@ impl Tenant {
         offset: Offset,
         reply: ReplyTo,
     ) {
+        self.tally.accept();
         turn.counters.accepted(&checked.event, checked.policy.class);
         let entry = checked.entry(offset, checked.durability(turn), turn.now.believed_ms);
         let is_plain = !checked.policy.acknowledge && checked.policy.watch.is_none();

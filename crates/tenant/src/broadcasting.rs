@@ -56,6 +56,7 @@ impl Tenant {
         let redactions = turn.policies.redactions.of(&self.id, &checked.event);
         let delivered = send_to_each(turn, recipients, &frame, redactions);
         self.count_deliveries(turn, &checked.event, checked.policy.class, delivered);
+        self.tally.accept();
         turn.counters.accepted(&checked.event, checked.policy.class);
         self.answer(turn, reply, Ok(unlogged(checked.id)));
     }
@@ -111,6 +112,7 @@ impl Tenant {
         let delivered = send_to_each(turn, recipients, &frame, redactions);
         self.note_unsayable(turn, &checked.event, None);
         self.count_deliveries(turn, &checked.event, checked.policy.class, delivered);
+        self.tally.accept();
         turn.counters.accepted(&checked.event, checked.policy.class);
         Ok(Sent { id: checked.id, delivered: delivered > 0 })
     }

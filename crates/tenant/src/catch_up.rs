@@ -210,6 +210,7 @@ impl Tenant {
         }
         turn.counters.replayed.add(1);
         turn.counters.deliveries.add(1);
+        self.tally.deliver(1);
         // What is to be acknowledged is not, and is given up by the retries.
         let place_in_log = (!asks).then_some((entry.offset, entry.id));
         self.note_unsayable(turn, &entry.event, place_in_log);

@@ -101,6 +101,7 @@ impl Tenant {
         if ack_id.is_some() || over.tell {
             return self.refuse(turn, to, ack_id, &over.refusal);
         }
+        self.tally.refuse();
         turn.counters.events_refused.add(1);
         turn.counters.refusals.add(over.refusal.code());
         turn.counters.rate_limited.add(1);
@@ -172,7 +173,7 @@ impl Tenant {
                 .into());
         };
         let reply = ReplyTo::sender(to, ack_id);
-        let emitted = Emitted { name: &said.name, argument, attachments };
+        let emitted = Emitted { name: &said.name, argument, attachments, spare_id: None };
         // Who it is to be told is known wherever it waits.
         let published = self.publish(turn, sender.publisher(), emitted, reply);
         published.map_err(|waits| Stopped::Asks(waits.question))

@@ -151,6 +151,7 @@ impl Tenant {
         delivered: usize,
     ) {
         self.turn_deliveries += delivered;
+        self.tally.deliver(delivered);
         turn.counters.deliveries.add(delivered as u64);
         turn.counters.delivered.add(event, class, delivered as u64);
     }
@@ -204,6 +205,7 @@ impl Tenant {
         result: Result<Accepted, Refusal>,
     ) {
         if let Err(refusal) = &result {
+            self.tally.refuse();
             turn.counters.events_refused.add(1);
             // Who hears of it by a reply counts it by its code where the reply is told.
             if !matches!(reply, ReplyTo::Request(_)) {

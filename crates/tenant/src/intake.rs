@@ -83,6 +83,8 @@ pub(crate) struct Emitted<'a> {
     /// Its first argument as raw JSON.
     pub(crate) argument: &'a str,
     pub(crate) attachments: &'a [Vec<u8>],
+    /// Its id where it says none; none: one is made.
+    pub(crate) spare_id: Option<Uuid>,
 }
 
 /// What memory does not know, and the log does, or the back end.
@@ -175,7 +177,7 @@ impl Intake {
         }
         let said_before = self.assigned_already(event, &publisher, entities);
         let audience = self.audience(by, &judged, creates_order.as_ref());
-        let id = incoming.id.unwrap_or_else(|| effects.new_message_id());
+        let id = incoming.id.or(emitted.spare_id).unwrap_or_else(|| effects.new_message_id());
         let message = Message {
             id,
             event: emitted.name,
@@ -217,7 +219,7 @@ impl Intake {
         emitted: Emitted<'a>,
         effects: &mut impl Effects,
     ) -> Result<Judged<'a>, Stopped> {
-        let Emitted { name, argument, attachments } = emitted;
+        let Emitted { name, argument, attachments, .. } = emitted;
         let (tenant, policies) = (by.tenant, by.policies);
         let event = policies.schemas.resolve(tenant, name)?;
         self.at_work = None;

@@ -422,6 +422,7 @@ impl Tenant {
                 self.refuse(turn, event.to, event.ack_id, refusal);
             }
             Work::Event(_) => {
+                self.tally.refuse();
                 turn.counters.events_refused.add(1);
                 turn.counters.refusals.add(refusal.code());
             }
@@ -470,7 +471,7 @@ impl Tenant {
         turn: &mut Turn<'_, impl Effects>,
         publication: Publication,
     ) -> Option<(Publication, Question)> {
-        let Publication { principal, event, argument, reply } = publication;
+        let Publication { principal, event, argument, spare_id, reply } = publication;
         let (user, source) = (principal.user().as_str(), Source::System);
         let publisher = Publisher {
             user,
@@ -479,9 +480,9 @@ impl Tenant {
             source,
             permissions: principal.permissions(),
         };
-        let emitted = Emitted { name: &event, argument: &argument, attachments: &[] };
+        let emitted = Emitted { name: &event, argument: &argument, attachments: &[], spare_id };
         let waits = self.publish(turn, publisher, emitted, reply).err()?;
-        let publication = Publication { principal, event, argument, reply: waits.reply };
+        let publication = Publication { principal, event, argument, spare_id, reply: waits.reply };
         Some((publication, waits.question))
     }
 

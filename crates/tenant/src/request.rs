@@ -2,12 +2,14 @@
 
 use foodtrack_contract::{Offset, Principal, Refusal, Revocation, Room};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
+use uuid::Uuid;
 
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceNews,
     DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery, PresenceInfo, PresenceQuery,
     RoomInfo, RoomMetadata, Sent, TracedEntry,
 };
+use crate::tally::TenantTally;
 
 /// Which request an answer is to; chosen by who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +26,8 @@ pub enum Request {
         event: String,
         /// Its first argument, as JSON text.
         argument: String,
+        /// Which id it gets where it says none; none: the tenant makes one.
+        spare_id: Option<Uuid>,
     },
     /// An event from the server itself to named recipients, past the rules: [`Answer::Accepted`].
     Broadcast(Broadcast),
@@ -33,6 +37,8 @@ pub enum Request {
     Counts,
     /// Opens the log, so that what it says to be done is done though nobody comes: [`Answer::Counts`].
     Open,
+    /// What it did since it was opened here: [`Answer::Tally`].
+    Tally,
     /// Who is here, as numbers: [`Answer::UserMarks`].
     UserMarks,
     /// Which connections there are: [`Answer::Connections`].
@@ -100,6 +106,8 @@ pub enum Answer {
     Refused(Refusal),
     /// To [`Request::Counts`] and [`Request::Open`].
     Counts(ConnectionCounts),
+    /// To [`Request::Tally`].
+    Tally(TenantTally),
     /// To [`Request::UserMarks`]: a number for each user who is here, which is the same on every node.
     UserMarks(Vec<u64>),
     /// To [`Request::List`].
@@ -134,6 +142,7 @@ impl Request {
         match self {
             Self::Counts => Some(Answer::Counts(ConnectionCounts::default())),
             Self::UserMarks => Some(Answer::UserMarks(Vec::new())),
+            Self::Tally => Some(Answer::Tally(TenantTally::default())),
             Self::List(_) => Some(Answer::Connections(Page::default())),
             Self::Present(_) => Some(Answer::Present(Page::default())),
             Self::DeviceJournal => Some(Answer::DeviceJournal(Vec::new())),

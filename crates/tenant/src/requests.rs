@@ -54,10 +54,10 @@ impl Tenant {
 
     fn do_request(&mut self, turn: &mut Turn<'_, impl Effects>, id: RequestId, request: Request) {
         let answer = match request {
-            Request::Publish { principal, event, argument } => {
+            Request::Publish { principal, event, argument, spare_id } => {
                 let reply = ReplyTo::Request(id);
-                return self
-                    .publish_request(turn, Publication { principal, event, argument, reply });
+                let publication = Publication { principal, event, argument, spare_id, reply };
+                return self.publish_request(turn, publication);
             }
             Request::Broadcast(broadcast) => {
                 return self.broadcast(turn, &broadcast, ReplyTo::Request(id));
@@ -72,6 +72,7 @@ impl Tenant {
             Request::Counts | Request::Open => {
                 Answer::Counts(self.counts(|client| turn.effects.is_polling(client)))
             }
+            Request::Tally => Answer::Tally(self.tally()),
             Request::UserMarks => Answer::UserMarks(self.members.user_marks()),
             Request::List(filter) => Answer::Connections(self.list(turn, &filter)),
             Request::Present(query) => Answer::Present(self.present_ones(turn, &query)),

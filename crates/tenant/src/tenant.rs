@@ -37,6 +37,7 @@ use crate::request::{Request, RequestId};
 use crate::session_resume::ResumeClaim;
 use crate::sessions::Sessions;
 use crate::spooled_orders::SpooledOrders;
+use crate::tally::{Tally, TenantTally};
 use crate::turn::Turn;
 use crate::watch_duty::WatchDuty;
 
@@ -54,6 +55,7 @@ pub struct Tenant {
     pub(crate) sessions: Sessions,
     pub(crate) reliability: Reliability,
     pub(crate) asked_at: AskedAt,
+    pub(crate) tally: Tally,
     pub(crate) watch_duty: WatchDuty,
     /// Clients whose CONNECT is being answered, by their places.
     pub(crate) entering: AHashMap<u32, Entering>,
@@ -94,6 +96,7 @@ impl Tenant {
             sessions: Sessions::default(),
             reliability: Reliability::default(),
             asked_at: AskedAt::default(),
+            tally: Tally::default(),
             watch_duty: WatchDuty::default(),
             entering: AHashMap::new(),
             returning: AHashMap::new(),
@@ -183,6 +186,11 @@ impl Tenant {
             by_application: self.members.by_application(),
             polling: self.members.iter().filter(|(_, it)| is_polling(it.slot)).count(),
         }
+    }
+
+    /// What it did since it was opened here.
+    pub fn tally(&self) -> TenantTally {
+        self.tally.read(self.members.len())
     }
 
     /// The connection in a slot, if it is still the same.
@@ -331,6 +339,7 @@ impl Tenant {
         ack_id: Option<u64>,
         refusal: &Refusal,
     ) {
+        self.tally.refuse();
         turn.counters.events_refused.add(1);
         turn.counters.refusals.add(refusal.code());
         self.say_refused(turn, client, ack_id, refusal);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use foodtrack_contract::{PermissionSet, Principal, Source, UserId, UserRole};
+use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
 use crate::hook::HookQuestion;
@@ -48,6 +49,8 @@ pub(crate) struct Publication {
     pub(crate) principal: Principal,
     pub(crate) event: String,
     pub(crate) argument: String,
+    /// Its id where it says none.
+    pub(crate) spare_id: Option<Uuid>,
     pub(crate) reply: ReplyTo,
 }
 

@@ -165,6 +165,7 @@ impl Tenant {
             self.ping(turn, client);
         }
         turn.counters.deliveries.add(sent as u64);
+        self.tally.deliver(sent);
         sent
     }
 

@@ -12,6 +12,7 @@ const SEVERAL: &[(&str, &str)] = &[
     ("cpufeatures", "sha1 wants 0.2, chacha20 0.3"),
     ("getrandom", "ring wants 0.2, ahash 0.3, uuid 0.4"),
     ("r-efi", "as getrandom; not on Linux"),
+    ("rand", "opentelemetry_sdk wants 0.9, proptest and others 0.10"),
     ("rand_core", "signature, of jsonwebtoken, wants 0.6, rand 0.10"),
     ("serde_spanned", "figment's toml wants 0.6, ours 1"),
     ("syn", "several macros still want 2, serde's 3"),

@@ -141,7 +141,7 @@ impl Test {
             (Some(hook), Some(payload)) => Question::of_hook(hook, payload),
             _ => self.question(payload),
         };
-        let exchange = wait(client.ask(&question))?;
+        let exchange = wait(client.ask(&question, reqwest::header::HeaderMap::new()))?;
         print(format_args!("POST {url}\n{}\n", exchange.sent));
         if let Some(status) = exchange.status {
             print(format_args!("{status}\n{}\n", String::from_utf8_lossy(&exchange.body)));

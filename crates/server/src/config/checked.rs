@@ -20,7 +20,7 @@ use foodtrack_transport::{OriginPolicy, TrustedProxies};
 use super::authenticator::{KeyFeed, TrustedIssuers, trusted_issuers};
 use super::emitter;
 use super::event_names;
-use super::log_level::check_level;
+use super::log_level;
 use super::master_key::master_key;
 use super::problems::ConfigErrors;
 use super::profile::{check_own_names, profiles};
@@ -202,9 +202,9 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     if said.shutdown.spread_ms.is_some_and(|it| it > DRAIN_DELAY_MS_LIMIT) {
         errors.add("shutdown.spreadMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
     }
-    if let Err(error) = check_level(&said.logging.level) {
-        errors.add("logging.level", error);
-    }
+    log_level::check(&said.logging, &mut errors);
+    said.tracing.check(&mut errors);
+    said.metrics.check(&mut errors);
     let policies = policies(&said, &mut errors);
     let tables = &policies.profiles.tables;
     let logins = policies.profiles.is_default.then(|| logins(tables));

@@ -137,6 +137,9 @@ keys! {
     "redactions" Tables: "Fields of payloads that some recipients do not get: id, tenant, events, fields, hideFrom.";
     "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";
     "logging.format" Text: "human, json, logfmt, or auto: human on a terminal, JSON elsewhere.";
+    "metrics.tenantsMax" Scalar: "How many tenants `/metrics` names, those with the most connections; all others are one. Anybody may read the page: 0, which it is where nobody says, names none.";
+    "tracing.otlpUrl" Text: "Where a collector takes spans, OTLP over HTTP as JSON, such as http://127.0.0.1:4318/v1/traces. Without it no spans are made; what publishers say of their traces is passed on all the same.";
+    "tracing.sampleRatio" Scalar: "Which share of the traces that begin here are sent, 0 to 1; those that a publisher began are as it says.";
     "shutdown.drainDelayMs" Scalar: "How long `/ready` and `/health` say that the node is about to stop before it does, in milliseconds; clients are served meanwhile.";
     "shutdown.spreadMs" Scalar: "How long it then takes to send clients elsewhere, some at a time, in milliseconds; 5000 in a cluster, and 0 elsewhere, where nobody says.";
     "upstream.url" Text "UPSTREAM_URL": "Where clients' requests to the business back end are posted, such as http://127.0.0.1:3000/hub/requests.";

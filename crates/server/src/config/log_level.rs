@@ -1,7 +1,16 @@
 //! What `logging.level` may say.
 
+use super::problems::ConfigErrors;
+use super::sections::LoggingConfig;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
+
+/// Says what is wrong with what is said of logging.
+pub(super) fn check(said: &LoggingConfig, errors: &mut ConfigErrors) {
+    if let Err(error) = check_level(&said.level) {
+        errors.add("logging.level", error);
+    }
+}
 
 /// Whether `level` is a filter; the sentence says what one looks like.
 pub(crate) fn check_level(level: &str) -> Result<(), String> {

@@ -14,6 +14,7 @@ use foodtrack_shard::PeerCertificate;
 
 use super::ApiError;
 use super::audited::Act;
+use super::extract::Segments;
 use super::request_line::Asker;
 use crate::hub::Hub;
 use crate::log_report::Reports;
@@ -81,6 +82,34 @@ impl FromRequestParts<Arc<Hub>> for Watcher {
             Administrator::from_request_parts(parts, hub).await?;
         }
         Ok(Self)
+    }
+}
+
+/// Whose numbers may be seen: the tenant's that the path names, by its administrators and by who runs the hub.
+pub(crate) struct TenantWatcher(pub(crate) TenantId);
+
+impl FromRequestParts<Arc<Hub>> for TenantWatcher {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        check_running(hub)?;
+        if is_operator(parts, hub) {
+            Act::of(parts).is_by_operator();
+            let Segments(name) = Segments::<String>::from_request_parts(parts, hub).await?;
+            let tenant = TenantId::parse(&name).map_err(|_| {
+                Refusal::new(ErrorCode::NotFound, "no tenant can have the name in the path")
+            })?;
+            return Ok(Self(tenant));
+        }
+        let administrator = Administrator::from_request_parts(parts, hub).await?;
+        let Segments(name) = Segments::<String>::from_request_parts(parts, hub).await?;
+        if administrator.tenant().as_str() == name {
+            return Ok(Self(administrator.tenant().clone()));
+        }
+        // The same whether or not there is such a tenant.
+        let sentence =
+            "the token is another tenant's: its own numbers are at /metrics/tenants/ and its name";
+        Err(Refusal::new(ErrorCode::PermissionDenied, sentence).into())
     }
 }
 

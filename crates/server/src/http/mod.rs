@@ -39,8 +39,10 @@ mod rooms;
 mod rules;
 mod service;
 mod status;
+mod tenant_metrics;
 mod tenant_queue;
 mod tenants;
+mod traced;
 mod webhooks;
 
 use std::sync::Arc;
@@ -116,6 +118,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(performance::performance))
         .routes(routes!(tenants::list))
         .routes(routes!(configuration::list))
+        .routes(routes!(tenant_metrics::show))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))
 }

@@ -19,13 +19,14 @@ const BEARER: &str = "bearer";
 /// What is asked without a token.
 const OPEN_TAGS: [&str; 2] = ["errors", "status"];
 /// The exceptions among them.
-const CLOSED: [&str; 6] = [
+const CLOSED: [&str; 7] = [
     "/api/v1/performance",
     "/api/v1/nodes",
     "/api/v1/drain",
     "/api/v1/log-level",
     "/api/v1/tenants",
     "/api/v1/configuration",
+    "/metrics/tenants/{tenant}",
 ];
 
 #[derive(OpenApi)]

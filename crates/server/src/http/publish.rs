@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use foodtrack_contract::{ErrorCode, Refusal};
-use foodtrack_shard::{Accepted, MAILBOX_MESSAGES_MAX};
+use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use foodtrack_shard::{Accepted, MAILBOX_MESSAGES_MAX, NewEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use super::extract::{self, Text};
 use super::idempotency;
 use super::problem::OwnedProblem;
 use super::tenant_queue::{QueueLimits, TenantQueue};
+use super::traced::Traced;
 use crate::hub::Hub;
 
 /// A message as a back end publishes it. What is absent the server fills in.
@@ -82,6 +83,11 @@ impl Head<'_> {
         let sentence = "an Idempotency-Key is the message's id; leave `id` or the header out";
         Err(extract::malformed(sentence).at(pointer, "type"))
     }
+
+    /// The id that the event will have, where it says none itself the spare one; `None` where what it says is none.
+    fn id_or(&self, spare: Uuid) -> Option<Uuid> {
+        self.id.map_or(Some(spare), |said| serde_json::from_str(said.get()).ok())
+    }
 }
 
 /// How many events a batch may have.
@@ -111,6 +117,35 @@ pub(crate) struct Batch {
 struct BatchBody<'a> {
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
+}
+
+impl BatchBody<'_> {
+    /// The events in their order, and of those that are traced the ids that they will have.
+    fn read(
+        &self,
+        tenant: &TenantId,
+        key: Option<&str>,
+        traced: &Traced<'_>,
+    ) -> Result<(Vec<NewEvent>, Vec<Uuid>), ApiError> {
+        let (mut events, mut ids) = (Vec::with_capacity(self.events.len()), Vec::new());
+        for (place, message) in self.events.iter().enumerate() {
+            let message = message.get();
+            let read = extract::read(message);
+            let head: Head<'_> = read.map_err(|refusal| of_event(&refusal, place))?;
+            let event = head.event.clone().into_owned();
+            let spare_id = traced.spare_id();
+            let Some(key) = key else {
+                ids.extend(spare_id.and_then(|spare| head.id_or(spare)));
+                events.push(NewEvent { event, argument: message.to_owned(), spare_id });
+                continue;
+            };
+            head.check_unnamed(&format!("/events/{place}/id"))?;
+            let id = idempotency::id_in_batch(tenant, key, place);
+            ids.extend(spare_id.map(|_| id));
+            events.push(NewEvent { event, argument: with_id(message, id)?, spare_id: None });
+        }
+        Ok((events, ids))
+    }
 }
 
 /// What became of one event of a batch.
@@ -148,13 +183,20 @@ pub(crate) async fn publish(
         act.is_about(&head);
     }
     let event = head.event.clone().into_owned();
+    let mut traced = Traced::begin(&hub, "publish", &headers);
     let Some(key) = idempotency::key(&headers)? else {
-        return Ok(Data(hub.broadcaster.publish(principal, event, message).await?));
+        let spare_id = traced.spare_id();
+        let id = spare_id.and_then(|spare| head.id_or(spare));
+        traced.remember(principal.tenant(), id.as_slice());
+        let event = NewEvent { event, argument: message, spare_id };
+        return Ok(Data(traced.publish(principal, event).await?));
     };
     head.check_unnamed("/id")?;
     let id = idempotency::id_of(principal.tenant(), key);
     let is_new = hub.idempotency.claim(id, &message)?;
-    let published = hub.broadcaster.publish(principal, event, with_id(&message, id)?).await;
+    traced.remember(principal.tenant(), &[id]);
+    let event = NewEvent { event, argument: with_id(&message, id)?, spare_id: None };
+    let published = traced.publish(principal, event).await;
     if is_new && published.as_ref().is_err_and(is_certain) {
         hub.idempotency.forget(id);
     }
@@ -181,19 +223,9 @@ pub(crate) async fn publish_batch(
     let key = idempotency::key(&headers)?;
     let sentence = "too many batches of the tenant are being published; try again shortly";
     let _turn = hub.batches.turn(principal.tenant(), sentence).await?;
-    let mut events = Vec::with_capacity(batch.events.len());
-    for (place, message) in batch.events.iter().enumerate() {
-        let message = message.get();
-        let head: Head<'_> = extract::read(message).map_err(|refusal| of_event(&refusal, place))?;
-        let event = head.event.clone().into_owned();
-        let Some(key) = key else {
-            events.push((event, message.to_owned()));
-            continue;
-        };
-        head.check_unnamed(&format!("/events/{place}/id"))?;
-        let id = idempotency::id_in_batch(principal.tenant(), key, place);
-        events.push((event, with_id(message, id)?));
-    }
+    let mut traced = Traced::begin(&hub, "publish a batch", &headers);
+    let (events, ids) = batch.read(principal.tenant(), key, &traced)?;
+    traced.remember(principal.tenant(), &ids);
     let claimed = match key {
         Some(key) => {
             let id = idempotency::id_in_batch(principal.tenant(), key, usize::MAX);

@@ -146,6 +146,8 @@ impl ApiThreads {
         let about_status = spawn("http-status", async move {
             if let Ok(hub) = opened.await {
                 let watch = tokio::spawn(watch(Arc::clone(&hub)));
+                let tallied = Arc::clone(&hub);
+                let tallies = tokio::spawn(async move { tallied.tally_tenants().await });
                 let watched = Arc::clone(&hub);
                 let canary = tokio::spawn(async move {
                     let (shards, book) = (&watched.connections, &watched.health_book);
@@ -153,6 +155,7 @@ impl ApiThreads {
                 });
                 answer_all(super::status_routes(hub), queue).await;
                 watch.abort();
+                tallies.abort();
                 canary.abort();
             }
         })?;

@@ -230,8 +230,8 @@ fn when(is_so: bool) -> StatusCode {
     if is_so { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// How the metrics are asked for.
-fn format(headers: &HeaderMap) -> PageFormat {
+/// How metrics are asked for.
+pub(super) fn format(headers: &HeaderMap) -> PageFormat {
     PageFormat::accepted(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()))
 }
 

@@ -7,6 +7,7 @@ use super::page::{Labels, Page};
 use crate::emitters::EmitterCounts;
 use crate::issuer_keys::KeyCounts;
 use crate::revocations::now_s;
+use crate::telemetry::SpanCounts;
 use crate::upstream::UpstreamCounts;
 use crate::webhooks::WebhookCounts;
 
@@ -19,6 +20,8 @@ pub(crate) struct BackEndCounts<'a> {
     pub(crate) upstream: Option<&'a UpstreamCounts>,
     /// Of issuers whose keys are fetched.
     pub(crate) issuer_keys: &'a [(String, Arc<KeyCounts>)],
+    /// Of a collector of spans, where there is one.
+    pub(crate) spans: Option<&'a SpanCounts>,
 }
 
 pub(super) fn of_back_ends(page: &mut Page, back_ends: &BackEndCounts<'_>) {
@@ -28,6 +31,18 @@ pub(super) fn of_back_ends(page: &mut Page, back_ends: &BackEndCounts<'_>) {
         of_upstream(page, upstream);
     }
     of_issuers(page, back_ends.issuer_keys);
+    if let Some(spans) = back_ends.spans {
+        of_spans(page, spans);
+    }
+}
+
+/// What became of spans for the collector.
+fn of_spans(page: &mut Page, spans: &SpanCounts) {
+    let help = "Spans that are for the collector; those that are neither sent nor refused wait, or found no room.";
+    page.counter("foodtrack_spans", help, spans.begun());
+    page.counter("foodtrack_spans_sent", "Spans that the collector took.", spans.sent());
+    let help = "Spans that the collector did not take, and that are lost.";
+    page.counter("foodtrack_spans_refused", help, spans.refused());
 }
 
 /// What each webhook did.

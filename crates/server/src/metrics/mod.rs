@@ -1,4 +1,4 @@
-//! Numbers for Prometheus. Node-wide: none of them names a tenant.
+//! Numbers for Prometheus. Node-wide: none of them names a tenant, but where the operator wants the largest named.
 
 mod back_ends;
 mod cluster;
@@ -6,13 +6,14 @@ mod http_counts;
 mod node;
 mod page;
 mod shards;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use foodtrack_contract::ErrorCode;
-use foodtrack_shard::Counters;
+use foodtrack_contract::{ErrorCode, TenantId};
+use foodtrack_shard::{Counters, Tallies, TenantTally};
 use foodtrack_tenant_log::{LogWork, StorageStatus};
 use foodtrack_transport::DoorRefusals;
 
@@ -43,6 +44,8 @@ pub(crate) struct Sources<'a> {
     /// What holds of the health book.
     pub(crate) conditions: Vec<HealthCondition>,
     pub(crate) audit: AuditState,
+    /// What the largest tenants did, where they are told.
+    pub(crate) tallies: Option<Tallies>,
     /// For how many seconds the certificate is still good, where there is one.
     pub(crate) certificate_seconds: Option<u64>,
 }
@@ -51,6 +54,9 @@ pub(crate) struct Sources<'a> {
 pub(crate) fn page(sources: &Sources<'_>) -> Page {
     let mut page = Page::default();
     shards::of_shards(&mut page, sources.shards);
+    if let Some(tallies) = &sources.tallies {
+        tenants::of_tenants(&mut page, tallies);
+    }
     of_refusals(&mut page, sources);
     sources.http.tell(&mut page);
     node::of_log(&mut page, sources);
@@ -58,6 +64,13 @@ pub(crate) fn page(sources: &Sources<'_>) -> Page {
     cluster::of_cluster(&mut page, &sources.cluster);
     node::of_health(&mut page, sources);
     node::of_process(&mut page, sources.uptime_s);
+    page
+}
+
+/// What one tenant did.
+pub(crate) fn page_of_tenant(tenant: TenantId, tally: TenantTally) -> Page {
+    let mut page = Page::default();
+    tenants::of_each(&mut page, &[(tenant, tally)]);
     page
 }
 

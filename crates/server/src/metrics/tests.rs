@@ -12,9 +12,19 @@ fn counts() -> ClusterCounts {
     ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)], passed_on, redis }
 }
 
+/// Of a hundred tenants with the longest names, the most that are told.
+fn tallies() -> Tallies {
+    let named = (0..100).map(|n| {
+        let id = foodtrack_contract::TenantId::parse(&format!("{n:0>64}")).unwrap();
+        (id, foodtrack_shard::TenantTally::default())
+    });
+    Tallies { largest: named.collect(), ..Tallies::default() }
+}
+
 /// That of a node that is up for 1.5 s, and has told and heard no back end.
 fn made(shards: &[Arc<Counters>], http_refusals: &dyn Fn(ErrorCode) -> u64) -> Page {
     let upstream = crate::upstream::UpstreamCounts::default();
+    let spans = crate::telemetry::SpanCounts::default();
     page(&Sources {
         shards,
         http_refusals,
@@ -30,10 +40,15 @@ fn made(shards: &[Arc<Counters>], http_refusals: &dyn Fn(ErrorCode) -> u64) -> P
         },
         work: LogWork::default(),
         canary: &Canary::default(),
-        back_ends: BackEndCounts { upstream: Some(&upstream), ..BackEndCounts::default() },
+        back_ends: BackEndCounts {
+            upstream: Some(&upstream),
+            spans: Some(&spans),
+            ..BackEndCounts::default()
+        },
         cluster: counts(),
         conditions: vec![HealthCondition::StorageFull],
         audit: AuditState::default(),
+        tallies: Some(tallies()),
         certificate_seconds: Some(86_400),
     })
 }

@@ -7,6 +7,7 @@ use foodtrack_contract::{
     ApplicationType, DeviceId, ErrorCode, Permission, PermissionSet, Refusal,
 };
 use foodtrack_shard::{Forwarded, HookQuestion};
+use http::HeaderMap;
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -128,8 +129,8 @@ impl UpstreamClient {
         Ok(Self { target, answer_bytes_max })
     }
 
-    /// Asks once.
-    pub(crate) async fn ask(&self, question: &Question<'_>) -> Exchange {
+    /// Asks once, with these headers beside its own.
+    pub(crate) async fn ask(&self, question: &Question<'_>, headers: HeaderMap) -> Exchange {
         let begin = Instant::now();
         let mut exchange = Exchange {
             // Texts, and JSON that was read as such: it cannot fail.
@@ -139,7 +140,7 @@ impl UpstreamClient {
             body: Vec::new(),
             outcome: Err(NoAnswer::Timeout.into()),
         };
-        exchange.outcome = match self.post(&mut exchange).await {
+        exchange.outcome = match self.post(&mut exchange, headers).await {
             Ok(()) => read(&exchange),
             Err(failure) => Err(failure),
         };
@@ -147,8 +148,8 @@ impl UpstreamClient {
         exchange
     }
 
-    async fn post(&self, exchange: &mut Exchange) -> Result<(), Failure> {
-        let mut response = self.target.post(exchange.sent.clone().into()).await?;
+    async fn post(&self, exchange: &mut Exchange, headers: HeaderMap) -> Result<(), Failure> {
+        let mut response = self.target.post(exchange.sent.clone().into(), headers).await?;
         exchange.status = Some(response.status().as_u16());
         while let Some(chunk) = response.chunk().await.map_err(NoAnswer::from)? {
             if exchange.body.len() + chunk.len() > self.answer_bytes_max {

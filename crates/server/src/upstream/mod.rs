@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::{ErrorCode, Principal, Refusal};
 use foodtrack_shard::{
-    EventBroadcaster, Forwarded, HookQuestion, HookRelay, Hooks, Relay, Upstream, UpstreamAnswer,
+    EventBroadcaster, Forwarded, HookQuestion, HookRelay, Hooks, NewEvent, Relay, Upstream,
+    UpstreamAnswer,
 };
+use opentelemetry::trace::SpanKind;
 use tokio::sync::mpsc;
 
 pub(crate) use answer::Said;
@@ -24,6 +26,7 @@ pub(crate) use counts::UpstreamCounts;
 pub(crate) use hooks::payload as hook_payload;
 
 use crate::config::{HooksConfig, UpstreamConfig};
+use crate::telemetry::{Span, Telemetry};
 use crate::tenant_places::TenantPlaces;
 
 /// Requests that wait for the thread; more are refused.
@@ -93,6 +96,7 @@ pub(crate) fn start(
     config: &UpstreamConfig,
     url: &str,
     answer_bytes_max: usize,
+    telemetry: &Arc<Telemetry>,
 ) -> io::Result<Started> {
     let client = UpstreamClient::new(config, url, answer_bytes_max)?;
     let (requests, jobs) = mpsc::channel(WAITING_MAX);
@@ -111,6 +115,7 @@ pub(crate) fn start(
         broadcaster: Arc::clone(&broadcaster),
         hooks: config.hooks.clone(),
         counts: Arc::clone(&counts),
+        telemetry: Arc::clone(telemetry),
     });
     let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || {
         runtime.block_on(async {
@@ -129,6 +134,7 @@ struct Desk {
     broadcaster: Arc<OnceLock<EventBroadcaster>>,
     hooks: HooksConfig,
     counts: Arc<UpstreamCounts>,
+    telemetry: Arc<Telemetry>,
 }
 
 async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
@@ -180,7 +186,7 @@ impl Desk {
     async fn exchange(&self, question: &Question<'_>) -> Result<Exchange, Duration> {
         let began = Instant::now();
         self.breaker.admit(began).inspect_err(|_| self.counts.left_alone())?;
-        let exchange = self.client.ask(question).await;
+        let exchange = self.ask(question).await;
         self.counts.asked(exchange.is_healthy(), began.elapsed());
         match self.breaker.note(exchange.is_healthy(), Instant::now()) {
             breaker::Change::Opened => {
@@ -196,6 +202,22 @@ impl Desk {
         Ok(exchange)
     }
 
+    /// Asks the back end, as a trace of its own where spans are sent.
+    async fn ask(&self, question: &Question<'_>) -> Exchange {
+        let mut span = self.telemetry.span("ask the back end", SpanKind::Client, None);
+        if let Some(span) = &mut span {
+            span.note("foodtrack.tenant", question.tenant_id.to_owned());
+        }
+        let headers = span.as_ref().map(Span::headers).unwrap_or_default();
+        let exchange = self.client.ask(question, headers).await;
+        if !exchange.is_healthy()
+            && let Some(span) = &mut span
+        {
+            span.fail("no_answer");
+        }
+        exchange
+    }
+
     /// Publishes what an answer brings along, in its order; the client is answered once all of it is accepted.
     async fn publish(
         &self,
@@ -205,7 +227,9 @@ impl Desk {
         let Some(broadcaster) = self.broadcaster.get() else {
             return Err(overloaded("the server starts; try again shortly"));
         };
-        let published = broadcaster.publish_all(&asker.as_back_end(), events).await;
+        let events = events.into_iter();
+        let events = events.map(|(event, argument)| NewEvent { event, argument, spare_id: None });
+        let published = broadcaster.publish_all(&asker.as_back_end(), events.collect()).await;
         for (place, refusal) in published.iter().enumerate() {
             let Err(refusal) = refusal else { continue };
             tracing::warn!(place, %refusal, "an event in the back end's answer was refused");

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{ReadError, TenantLog, dead_letters_at};
+use http::HeaderMap;
 
 use super::receiver::Delivery;
 use super::report::TestReport;
@@ -54,16 +55,14 @@ impl Webhook {
         let read = tokio::task::spawn_blocking(move || webhook.letter(&*store, &reports, offset));
         let event =
             read.await.map_err(|_| Refusal::new(ErrorCode::Draining, "the server stops"))??;
-        let exchange = self
-            .receiver
-            .post(&Delivery {
-                webhook: &self.name,
-                tenant_id: tenant.as_str(),
-                is_test: false,
-                is_after_gap: false,
-                events: std::slice::from_ref(&event),
-            })
-            .await;
+        let delivery = Delivery {
+            webhook: &self.name,
+            tenant_id: tenant.as_str(),
+            is_test: false,
+            is_after_gap: false,
+            events: std::slice::from_ref(&event),
+        };
+        let exchange = self.receiver.post(&delivery, HeaderMap::new()).await;
         if exchange.outcome.is_ok() {
             self.health.note_success(now_ms());
             self.counts.delivered.fetch_add(1, Ordering::Relaxed);

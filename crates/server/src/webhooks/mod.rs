@@ -30,6 +30,7 @@ use foodtrack_tenant_log::{
     Answer, Completion, Duty, NoteKind, OnCompletion, ReadError, TenantLog,
 };
 use foodtrack_transport::CidrBlocks;
+use http::HeaderMap;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 
@@ -45,6 +46,7 @@ use crate::data::{DataDir, DataDirError};
 use crate::log_report::Reports;
 use crate::policy_book::PolicyBook;
 use crate::shards_config::retry_policy;
+use crate::telemetry::Telemetry;
 
 /// Requests to one receiver at once, each of another tenant.
 const REQUESTS_MAX: usize = 8;
@@ -73,11 +75,13 @@ impl Webhooks {
     pub(crate) fn new(
         config: &CheckedConfig,
         directory: Option<&DataDir>,
+        telemetry: &Arc<Telemetry>,
     ) -> Result<Self, DataDirError> {
         let said = config.said();
         let kept = Kept::open(directory)?;
         let all = said.webhooks.iter().map(|webhook| {
-            let webhook = Webhook::new(webhook, allowed(config), retry_policy(config))?;
+            let (allowed, retry) = (allowed(config), retry_policy(config));
+            let webhook = Webhook::new(webhook, allowed, retry, telemetry)?;
             Ok(Arc::new(webhook))
         });
         let all = all
@@ -331,7 +335,10 @@ impl Webhooks {
         let draining = || Refusal::new(ErrorCode::Draining, "the server starts or stops");
         let post = async move {
             let delivery = Delivery::test(&webhook.name, &tenant);
-            TestReport::new(&webhook.receiver, webhook.receiver.post(&delivery).await)
+            TestReport::new(
+                &webhook.receiver,
+                webhook.receiver.post(&delivery, HeaderMap::new()).await,
+            )
         };
         // Whoever asks may have a runtime without sockets.
         let posted = self.runtime.get().ok_or_else(draining)?.spawn(post);
@@ -393,7 +400,7 @@ pub(crate) async fn test_once(
     tenant: &TenantId,
 ) -> io::Result<TestReport> {
     let receiver = Receiver::new(webhook, allowed(config))?;
-    let exchange = receiver.post(&Delivery::test(&webhook.name, tenant)).await;
+    let exchange = receiver.post(&Delivery::test(&webhook.name, tenant), HeaderMap::new()).await;
     Ok(TestReport::new(&receiver, exchange))
 }
 

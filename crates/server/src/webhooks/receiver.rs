@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::TenantId;
 use foodtrack_transport::CidrBlocks;
+use http::HeaderMap;
 use reqwest::StatusCode;
 use serde::Serialize;
 
@@ -91,18 +92,23 @@ impl Receiver {
         url.into()
     }
 
-    /// Posts once.
-    pub(super) async fn post(&self, delivery: &Delivery<'_>) -> Exchange {
+    /// Posts once, with these headers beside its own.
+    pub(super) async fn post(&self, delivery: &Delivery<'_>, headers: HeaderMap) -> Exchange {
         let begin = Instant::now();
         // Texts, and JSON that was read as such: it cannot fail.
         let body = serde_json::to_vec(delivery).unwrap_or_default();
         let mut status = None;
-        let outcome = self.send(body, &mut status).await;
+        let outcome = self.send(body, headers, &mut status).await;
         Exchange { status: status.map(|it| it.as_u16()), took: begin.elapsed(), outcome }
     }
 
-    async fn send(&self, body: Vec<u8>, status: &mut Option<StatusCode>) -> Result<(), Failure> {
-        let mut response = self.0.post(body).await?;
+    async fn send(
+        &self,
+        body: Vec<u8>,
+        headers: HeaderMap,
+        status: &mut Option<StatusCode>,
+    ) -> Result<(), Failure> {
+        let mut response = self.0.post(body, headers).await?;
         let answered = response.status();
         *status = Some(answered);
         if answered.is_success() {

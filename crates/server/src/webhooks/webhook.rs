@@ -13,6 +13,7 @@ use foodtrack_tenant_log::{
     WebhookPlace, WebhookStep,
 };
 use foodtrack_transport::CidrBlocks;
+use opentelemetry::trace::SpanKind;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ use super::receiver_health::ReceiverHealth;
 use super::turns::Turns;
 use crate::config::WebhookConfig;
 use crate::log_report::Reports;
+use crate::telemetry::{Span, Telemetry};
 
 /// So many entries that nobody wants may be looked at again after a restart.
 const UNKEPT_MAX: u64 = 1_000;
@@ -60,6 +62,7 @@ pub(super) struct Webhook {
     events_max: usize,
     retry: RetryPolicy,
     progress: Mutex<HashMap<TenantId, Progress>>,
+    telemetry: Arc<Telemetry>,
 }
 
 /// What it has done since the start.
@@ -97,6 +100,7 @@ impl Webhook {
         config: &WebhookConfig,
         allowed: CidrBlocks,
         retry: RetryPolicy,
+        telemetry: &Arc<Telemetry>,
     ) -> io::Result<Self> {
         let key = place::key(&config.name).ok_or_else(|| io::Error::other("the name is no key"))?;
         Ok(Self {
@@ -114,7 +118,27 @@ impl Webhook {
             events_max: usize::try_from(config.batch_max).unwrap_or(usize::MAX),
             retry,
             progress: Mutex::default(),
+            telemetry: Arc::clone(telemetry),
         })
+    }
+
+    /// Posts a batch, as a part of the trace of its first event that is a part of one.
+    async fn post(&self, tenant: &TenantId, batch: &Batch, delivery: &Delivery<'_>) -> Exchange {
+        let trace_of = |(_, id): &(Offset, Uuid)| self.telemetry.trace_of(tenant, *id);
+        let parent = batch.places.iter().find_map(trace_of);
+        let mut span = self.telemetry.span("tell a webhook", SpanKind::Client, parent);
+        if let Some(span) = &mut span {
+            span.note("foodtrack.webhook", self.name.clone());
+            span.note("foodtrack.tenant", tenant.as_str().to_owned());
+        }
+        let headers = span.as_ref().map(Span::headers).unwrap_or_default();
+        let exchange = self.receiver.post(delivery, headers).await;
+        if exchange.outcome.is_err()
+            && let Some(span) = &mut span
+        {
+            span.fail("not_taken");
+        }
+        exchange
     }
 
     /// Whether it is told of this tenant's events.
@@ -181,7 +205,7 @@ impl Webhook {
         if !progress.lease.is_valid_at(Instant::now()) {
             return TurnEnd::More;
         }
-        let Exchange { outcome, .. } = self.receiver.post(&delivery).await;
+        let Exchange { outcome, .. } = self.post(tenant, &batch, &delivery).await;
         match outcome {
             Ok(()) => {
                 if self.health.note_success(now_ms()) {

@@ -202,6 +202,9 @@ const WEBHOOK_LETTER: &str = "POST /api/v1/webhooks/{name}/dead-letters/{offset}
 /// The request that needs a data directory.
 const AUDIT: &str = "GET /api/v1/audit";
 
+/// The request whose answer is no JSON.
+const TENANT_METRICS: &str = "GET /metrics/tenants/{tenant}";
+
 /// A receiver that refuses whatever it is posted. Returns its URL.
 fn refusing() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -431,6 +434,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             });
             plain("")
         }
+        TENANT_METRICS => (row.request.replace("{tenant}", "t1"), String::new()),
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
         "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/configuration" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /live" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
@@ -502,7 +506,10 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
         let status = if row.what.contains("; 201") { 201 } else { 200 };
         assert_eq!(answer.status, status, "{line}: {answer:?}");
         check_described(&description, row, &answer);
-        check_fields(row, &answer.data());
+        match row.request {
+            TENANT_METRICS => assert!(answer.body.contains("{tenant=\"t1\"} 0\n"), "{answer:?}"),
+            _ => check_fields(row, &answer.data()),
+        }
         server.stop();
     }
 }

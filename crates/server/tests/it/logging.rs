@@ -1,13 +1,12 @@
 //! Who reads the server's output, or does not, holds nobody up.
 
-use std::io::Read;
 use std::process::Stdio;
 
 use foodtrack_contract::UserRole;
 use serde_json::json;
 use test_support::wait_until;
 
-use crate::process::{Served, command, full_pipe};
+use crate::process::{Served, command, full_pipe, logged};
 use crate::support::{SECRET, call, request, token};
 
 const SERVE: &[&str] = &["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"];
@@ -65,21 +64,6 @@ fn clients_are_served_while_nobody_reads_stdout() {
     assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     wait_until("it ends", || process.try_wait().unwrap().is_some());
     assert_eq!(process.wait().unwrap().code(), Some(0));
-}
-
-/// Serves with its log in a pipe, asks for something, and returns what was logged once it has ended.
-fn logged(environment: &[(&str, &str)], ask: impl FnOnce(&Served)) -> String {
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut command = command(SERVE);
-    command.env("JWT_SECRET", SECRET).envs(environment.iter().copied());
-    let mut served = Served::start_with_stderr(&mut command, Stdio::from(writer));
-    drop(command);
-    ask(&served);
-    served.signal("TERM");
-    assert_eq!(served.wait(), 0);
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    text
 }
 
 #[test]
@@ -165,22 +149,14 @@ fn the_level_is_changed_while_it_runs_also_for_one_user_alone_and_the_log_says_b
 
 #[test]
 fn the_last_lines_are_written_before_the_process_ends() {
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut served =
-        Served::start_with_stderr(command(SERVE).env("JWT_SECRET", SECRET), Stdio::from(writer));
-    served.signal("TERM");
-    assert_eq!(served.wait(), 0);
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
+    let text = logged(&[], |_| {});
     assert!(text.lines().last().unwrap().contains("stopped"), "{text}");
 }
 
 #[test]
 fn who_comes_is_refused_and_goes_is_one_line_each_without_a_token() {
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut served =
-        Served::start_with_stderr(command(SERVE).env("JWT_SECRET", SECRET), Stdio::from(writer));
-    let open = |token: &str| {
+    let good = token("t1", UserRole::Admin);
+    let open = |served: &Served, token: &str| {
         let path = "/socket.io/?EIO=4&transport=polling";
         let answer = request(served.address, &format!("GET {path}"), &[], "").body;
         let sid = answer.split('"').nth(3).unwrap().to_owned();
@@ -190,13 +166,10 @@ fn who_comes_is_refused_and_goes_is_one_line_each_without_a_token() {
         request(served.address, &format!("GET {path}"), &[], "");
         assert_eq!(request(served.address, &format!("POST {path}"), &[], "1").status, 200);
     };
-    let good = token("t1", UserRole::Admin);
-    open(&good);
-    open("made.up.token");
-    served.signal("TERM");
-    assert_eq!(served.wait(), 0);
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
+    let text = logged(&[], |served| {
+        open(served, &good);
+        open(served, "made.up.token");
+    });
     let lines_with = |what: &str| text.lines().filter(|line| line.contains(what)).count();
     for what in ["client connected", "client refused", "client disconnected"] {
         assert_eq!(lines_with(what), 1, "{what}: {text}");

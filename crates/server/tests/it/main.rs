@@ -27,3 +27,5 @@ mod self_check;
 mod service_manager;
 mod status;
 mod support;
+mod tenant_metrics;
+mod tracing;

@@ -1,9 +1,11 @@
 //! The binary, run as a process.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use test_support::eventually;
+
+use crate::support::SECRET;
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_foodtrack-websocket"));
@@ -23,6 +25,27 @@ pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
     // What Linux gives a pipe: exactly so much goes in without blocking.
     writer.write_all(&[b'\n'; 65_536]).unwrap();
     (reader, writer)
+}
+
+/// Serves with its log in a pipe, asks for something, and returns what was logged once it has ended.
+pub(crate) fn logged(environment: &[(&str, &str)], ask: impl FnOnce(&Served)) -> String {
+    let mut serve = command(&["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"]);
+    serve.env("JWT_SECRET", SECRET).envs(environment.iter().copied());
+    logged_by(serve, ask)
+}
+
+/// The same of a command that serves.
+pub(crate) fn logged_by(mut serve: Command, ask: impl FnOnce(&Served)) -> String {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut served = Served::start_with_stderr(&mut serve, Stdio::from(writer));
+    // It holds the writing end, too.
+    drop(serve);
+    ask(&served);
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// A server process, killed at the end where the test did not end it.

@@ -1,12 +1,9 @@
 //! Who a request comes from: the other end, or whom a proxy names that the configuration trusts.
 
-use std::io::Read;
-use std::process::Stdio;
-
 use foodtrack_server::WebSocketServer;
 
-use crate::process::{Served, command};
-use crate::support::{SECRET, config, request, serve};
+use crate::process::logged;
+use crate::support::{config, request, serve};
 
 const HANDSHAKE: &str = "GET /socket.io/?EIO=4&transport=polling";
 
@@ -69,22 +66,15 @@ fn a_text_that_names_no_proxy_is_refused_with_its_key() {
 
 /// What a server logs while so many handshakes come, through a proxy that it does or does not trust.
 fn lines_of(trusted: &str, handshakes: usize) -> String {
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut served = Served::start_with_stderr(
-        command(&["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
-            .env("JWT_SECRET", SECRET)
-            .env("FOODTRACK__SECURITY__TRUSTED_PROXIES", trusted)
-            .env("FOODTRACK__SECURITY__RATE_LIMITING__HANDSHAKES_PER_MINUTE", "2"),
-        Stdio::from(writer),
-    );
-    for _ in 0..handshakes {
-        request(served.address, HANDSHAKE, &[("X-Forwarded-For", "203.0.113.7")], "");
-    }
-    served.signal("TERM");
-    assert_eq!(served.wait(), 0);
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    text
+    let environment = [
+        ("FOODTRACK__SECURITY__TRUSTED_PROXIES", trusted),
+        ("FOODTRACK__SECURITY__RATE_LIMITING__HANDSHAKES_PER_MINUTE", "2"),
+    ];
+    logged(&environment, |served| {
+        for _ in 0..handshakes {
+            request(served.address, HANDSHAKE, &[("X-Forwarded-For", "203.0.113.7")], "");
+        }
+    })
 }
 
 #[test]

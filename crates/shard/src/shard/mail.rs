@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{STOP, STOP_MS_MAX, Shard};
 use crate::mailbox::ShardMessage;
+use crate::tallies::Tallies;
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
@@ -37,6 +38,11 @@ impl Shard {
                 }
                 // Who asked may have gone away: nothing is lost with the answer.
                 let _ = reply.send(totals);
+            }
+            ShardMessage::Tallies(most, reply) => {
+                let tenants = self.tenants.iter().map(|(_, resident)| &resident.tenant);
+                let tallies = tenants.map(|tenant| (tenant.id(), tenant.tally()));
+                let _ = reply.send(Tallies::of(tallies, most));
             }
             // Who asked may have given up.
             ShardMessage::Probe(reply) => _ = reply.send(()),

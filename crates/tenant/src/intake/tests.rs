@@ -59,7 +59,7 @@ impl Test {
             log: Ok(()),
             must_ask_for: &|_| false,
         };
-        let emitted = Emitted { name, argument, attachments: &[] };
+        let emitted = Emitted { name, argument, attachments: &[], spare_id: None };
         let mut world = World::default();
         self.intake.check(&circumstances, publisher, emitted, &mut world)
     }

@@ -449,6 +449,7 @@ impl World {
                 principal: principal(2, u64::MAX),
                 event: "order:created".to_owned(),
                 argument: format!(r#"{{"orderId":"{order}","customerId":"ada"}}"#),
+                spare_id: None,
             },
         };
         self.outside.requests.insert(self.serial);
