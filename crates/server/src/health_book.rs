@@ -57,7 +57,7 @@ pub enum HealthCondition {
     DescriptorsShort,
     /// A shard did not let the canary through in time.
     ShardLate,
-    /// The disk of the log has not finished a write for two seconds.
+    /// The log has waited for two seconds, for its disk or for who else has locked its file.
     LogLate,
 }
 

@@ -415,7 +415,7 @@ impl Hub {
             book.happened(Condition::LogLinesDropped, sentence, now);
         }
         let is_late = self.log.work().writing_for > DISK_LATE;
-        let sentence = "the disk of the log has not finished a write for more than 2 s: durable events wait; see whether it is overloaded or failing";
+        let sentence = "the log has waited for more than 2 s, for its disk or for another program that has locked its file: durable events wait; see whether the disk is overloaded or failing";
         book.set(Condition::LogLate, is_late, sentence);
         let sentence = "nearly all file descriptors are open that sockets may take: raise the limit (LimitNOFILE, ulimit -n), or spread clients over more nodes";
         book.set(Condition::DescriptorsShort, descriptors::are_short(), sentence);

@@ -117,11 +117,17 @@ impl StorageWatch {
     /// Notes how long `write` waits for the disk, also while it does.
     pub(crate) fn writing<T>(&self, write: impl FnOnce() -> T) -> T {
         let began = Instant::now();
-        self.set_writing(Some(began));
-        let written = write();
-        self.set_writing(None);
+        let written = self.waiting(write);
         self.fsyncs.observe(began.elapsed());
         written
+    }
+
+    /// Notes that the writer waits, for the disk or for whom else has the file, while it does.
+    pub(crate) fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.set_writing(Some(Instant::now()));
+        let waited = wait();
+        self.set_writing(None);
+        waited
     }
 
     fn set_writing(&self, since: Option<Instant>) {

@@ -62,10 +62,9 @@ impl Tenant {
             Request::Broadcast(broadcast) => {
                 return self.broadcast(turn, &broadcast, ReplyTo::Request(id));
             }
-            Request::SendTo(event) => match self.send_direct(turn, event) {
-                Ok(sent) => Answer::Sent(sent),
-                Err(refusal) => Answer::Refused(refusal),
-            },
+            Request::SendTo(event) => {
+                self.send_direct(turn, event).map_or_else(Answer::Refused, Answer::Sent)
+            }
             Request::RevokeGrant { room, user } => {
                 return self.revoke_when_known(turn, Revocation { room, user, id });
             }

@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod batches;
 mod command;
+mod conditions;
 mod configuration;
 mod dashboard;
 mod data_dir;

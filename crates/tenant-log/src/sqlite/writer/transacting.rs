@@ -13,8 +13,8 @@ use crate::sqlite::tenants;
 impl Writer {
     /// Begins a transaction.
     pub(super) fn begin(&self) -> rusqlite::Result<()> {
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        Ok(())
+        let begin = || self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(());
+        self.sink.watch().waiting(begin).map(|_| ())
     }
 
     /// Commits the transaction at hand: it is on the disk then.
