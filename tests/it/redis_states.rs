@@ -1,6 +1,8 @@
 //! How a node stands towards its Redis: healthy, degraded, fenced. `/health`, `/metrics` and its clients say the same.
 
 use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use foodtrack_server::RedisConfig;
 use serde_json::Value;
@@ -99,6 +101,46 @@ fn a_node_that_is_cut_off_is_told_from_one_that_is_not() {
     cora.emit("ping", Value::Null);
     cora.expect("pong");
     assert!(!cora.is_told_of_its_node());
+}
+
+#[test]
+fn who_comes_back_and_waits_for_other_nodes_holds_up_nobody_who_asks_about_an_order() {
+    let Some(redis) = redis() else { return };
+    let shared = RedisConfig { timeout_ms: 2_000, ..shared(&redis) };
+    let server = Server::with(node(&shared));
+    let away = ["carl", "cora", "curt"]
+        .map(|user| Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, user)).tear());
+    let mut eve = Client::join(&server, Transport::WebSocket, &Who::customer(TENANT, "eve"));
+    let mut ask = |order: usize| {
+        let began = Instant::now();
+        let update = crate::support::update(&order.to_string(), 1);
+        assert_eq!(eve.refused("order:updated", update), "order_forbidden");
+        began.elapsed()
+    };
+    ask(0);
+    // The node's subscription breaks, and is not made again: scripts wait meanwhile, and what is only read is answered.
+    let listener = |redis: &RedisServer| {
+        let all = redis.command("CLIENT LIST TYPE pubsub");
+        let one = all.lines().find(|it| it.contains(" sub=1 "))?;
+        one.split(' ').next().map(str::to_owned)
+    };
+    let before = listener(&redis);
+    redis.command("CLIENT PAUSE 60000 WRITE");
+    redis.command("CLIENT KILL TYPE pubsub");
+    wait_until("it tries to listen again", || {
+        listener(&redis).is_some_and(|it| before.as_ref() != Some(&it))
+    });
+    thread::scope(|scope| {
+        let back = away.each_ref().map(|it| scope.spawn(|| it.resume(&server)));
+        let longest = (1..=10).map(|order| {
+            thread::sleep(Duration::from_millis(50));
+            ask(order)
+        });
+        let longest = longest.max().unwrap_or_default();
+        let are_waiting = !back.iter().any(thread::ScopedJoinHandle::is_finished);
+        redis.command("CLIENT UNPAUSE");
+        assert!(are_waiting && longest < Duration::from_secs(1), "{are_waiting} {longest:?}");
+    });
 }
 
 #[test]

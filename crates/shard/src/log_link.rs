@@ -1,9 +1,11 @@
 //! A shard's way to the log: it submits without waiting, readers wait in its place, and what became of it comes as news.
 
+use std::iter;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use ahash::AHashMap;
 use foodtrack_contract::TenantId;
 use foodtrack_tenant::{Asker, ReadAnswer, ReadJob, read_owner};
 use foodtrack_tenant_log::{
@@ -77,11 +79,16 @@ struct Query {
     wants: Wants,
 }
 
+/// A client on its way in that waits until all is heard that other nodes noted of its tenant.
+struct NotesQuery {
+    shard: usize,
+    tenant: TenantId,
+    serial: u32,
+}
+
 enum Wants {
     /// For the tenant itself.
     Read(Asker, ReadJob),
-    /// All that other nodes noted, for a client on its way in.
-    Notes(u32),
     /// Whose these orders are, for a client on its way in.
     Owners(u32, Vec<Box<str>>),
 }
@@ -98,6 +105,7 @@ pub(crate) struct LogLink {
     pub(crate) waits_for_replicas: bool,
     queries: Sender<Query>,
     small_queries: Sender<Query>,
+    notes_queries: Sender<NotesQuery>,
     shard: usize,
 }
 
@@ -117,7 +125,14 @@ impl LogLink {
             let (log, waiting, senders) = (Arc::clone(log), Arc::clone(waiting), senders.to_vec());
             thread::Builder::new().name(name).spawn(move || read_on(&*log, &waiting, &senders))
         });
-        let readers = readers.collect::<std::io::Result<Vec<_>>>()?;
+        let mut readers = readers.collect::<std::io::Result<Vec<_>>>()?;
+        // Who comes back waits for what others say, and may wait for as long as Redis is waited for: nobody else stands behind that.
+        let (notes_queries, notes_waiting) = channel();
+        if log.is_shared() {
+            let (log, senders) = (Arc::clone(log), senders.to_vec());
+            let hearer = thread::Builder::new().name(String::from("notes-hearer"));
+            readers.push(hearer.spawn(move || hear_on(&*log, &notes_waiting, &senders))?);
+        }
         let link = |shard| Self {
             writer: log.writer(),
             log: Arc::clone(log),
@@ -126,6 +141,7 @@ impl LogLink {
             waits_for_replicas: log.waits_for_replicas(),
             queries: queries.0.clone(),
             small_queries: small_queries.0.clone(),
+            notes_queries: notes_queries.clone(),
             shard,
         };
         Ok(((0..senders.len()).map(link).collect(), readers))
@@ -164,7 +180,13 @@ impl LogLink {
 
     /// Has all heard that other nodes noted, for a client that comes back; that it is comes as news.
     pub(crate) fn hear_notes(&mut self, tenant: &TenantId, serial: u32) {
-        self.ask(tenant, Wants::Notes(serial), true);
+        self.hand_over();
+        // Who hears outlives the shards.
+        let _ = self.notes_queries.send(NotesQuery {
+            shard: self.shard,
+            tenant: tenant.clone(),
+            serial,
+        });
     }
 
     /// Has it looked up whose the orders are that a client comes back to; the answer comes as news.
@@ -190,17 +212,31 @@ fn read_on(log: &dyn TenantLog, waiting: &Mutex<Receiver<Query>>, senders: &[New
                 let answer = job.run(log, &tenant);
                 LogNews::Read { tenant, asker, answer }
             }
-            Wants::Notes(serial) => {
-                let heard = log.hear_notes(&tenant).inspect_err(|error| {
-                    tracing::warn!(%error, "what other nodes noted of sessions is not heard");
-                });
-                LogNews::NotesHeard { serial, is_all: heard.is_ok() }
-            }
             Wants::Owners(serial, orders) => {
                 let owners = orders.iter().map(|order| read_owner(log, &tenant, order)).collect();
                 LogNews::Owners { serial, orders, owners }
             }
         };
         senders[shard].send(news, true);
+    }
+}
+
+/// Hears for all clients of a tenant together that wait by then.
+fn hear_on(log: &dyn TenantLog, waiting: &Receiver<NotesQuery>, senders: &[NewsSender]) {
+    while let Ok(first) = waiting.recv() {
+        let mut clients = AHashMap::<TenantId, Vec<(usize, u32)>>::new();
+        for NotesQuery { shard, tenant, serial } in iter::once(first).chain(waiting.try_iter()) {
+            clients.entry(tenant).or_default().push((shard, serial));
+        }
+        for (tenant, clients) in clients {
+            let heard = log.hear_notes(&tenant).inspect_err(|error| {
+                let tenant = tenant.as_str();
+                tracing::warn!(%error, tenant, "what other nodes noted of sessions is not heard");
+            });
+            for (shard, serial) in clients {
+                let is_all = heard.is_ok();
+                senders[shard].send(LogNews::NotesHeard { serial, is_all }, true);
+            }
+        }
     }
 }
