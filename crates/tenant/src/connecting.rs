@@ -98,7 +98,7 @@ impl Tenant {
         let key = subscriber_key(user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
         let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
-        self.lately.came(&key, turn.now.monotonic_ms, turn.recovery.offline_after_ms);
+        self.absences.came(&key, turn.now.monotonic_ms, turn.recovery.offline_after_ms);
         let subscriber = self.reliability.enter(key, application);
         if application.is_some() {
             self.journal_came(subscriber, turn.now.wall_ms, is_recovered);

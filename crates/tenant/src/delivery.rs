@@ -55,7 +55,7 @@ impl Tenant {
         }
         if self.ledger.is_shared() {
             self.take_in(turn, &entry);
-            self.presence.is_known(entry.id);
+            self.devices.is_known(entry.id);
         }
         if asks_ack {
             self.deliver_asking(turn, &entry, meta);

@@ -9,10 +9,10 @@ use foodtrack_wire::LogPlace;
 use crate::appending::{accepted, away, meta_of};
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::{CloseReason, Effects};
+use crate::followed_devices::FollowedDevices;
 use crate::intake::EmissionKey;
 use crate::ledger::{Followed, Pending};
 use crate::policies::Policies;
-use crate::presence::Presence;
 use crate::read_job::{Asker, Job, ReadJob};
 use crate::reliability::Reliability;
 use crate::replay::{Replay, Start};
@@ -46,7 +46,7 @@ impl Tenant {
                     self.tell_senders(turn, pending, offset, true);
                 }
                 Answer::NoNews => {
-                    self.presence.is_known(pending.entry.id);
+                    self.devices.is_known(pending.entry.id);
                     self.forget_submitted(&pending);
                 }
                 Answer::Spooled { is_repeat } => self.spooled(turn, ticket, pending, is_repeat),
@@ -252,7 +252,7 @@ impl Tenant {
         (self.sessions, self.reliability) = (Sessions::default(), Reliability::default());
         self.intake.log_is_new();
         // Who comes back is news to the new one.
-        self.presence = Presence::default();
+        self.devices = FollowedDevices::default();
     }
 }
 

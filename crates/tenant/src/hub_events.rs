@@ -152,14 +152,14 @@ impl Tenant {
         let connection = self.members.get(place).filter(|it| it.application.is_some());
         let known = connection.and_then(|it| self.reliability.subscriber(it.subscriber));
         let Some(key) = known.map(|known| known.key.clone()) else { return };
-        if !self.presence.came(&key) {
+        if !self.devices.came(&key) {
             return;
         }
         if self.ledger.is_shared() {
             return self.say_device_came(turn, &key);
         }
         // First the note: if the server is killed now, nobody is here for ever.
-        self.note_presence(turn, &key, Some("1".into()));
+        self.note_device(turn, &key, Some("1".into()));
         let payload = at(turn, device(&key));
         let id = turn.effects.new_message_id();
         self.tell_back_ends(turn, (HubEvent::DeviceOnline, id), None, &payload);
@@ -171,7 +171,7 @@ impl Tenant {
             && !known.is_here()
         {
             let due_ms = turn.now.monotonic_ms + turn.recovery.offline_after_ms;
-            self.presence.went(&known.key, due_ms);
+            self.devices.went(&known.key, due_ms);
         }
     }
 
@@ -179,13 +179,13 @@ impl Tenant {
     pub(crate) fn look_at_devices(&mut self, turn: &mut Turn<'_, impl Effects>) {
         let now_ms = turn.now.monotonic_ms;
         if !self.ledger.is_open() {
-            return self.presence.put_off(now_ms, now_ms + AGAIN_MS);
+            return self.devices.put_off(now_ms, now_ms + AGAIN_MS);
         }
-        if self.presence.takes_time_to_ask(now_ms) {
+        if self.devices.takes_time_to_ask(now_ms) {
             self.ask_for_left_devices(turn);
             self.say_who_is_here(turn);
         }
-        while let Some(key) = self.presence.take_due(now_ms) {
+        while let Some(key) = self.devices.take_due(now_ms) {
             if self.ledger.is_shared() {
                 self.say_device_went(turn, &key);
                 continue;
@@ -194,7 +194,7 @@ impl Tenant {
             let id = turn.effects.new_message_id();
             self.tell_back_ends(turn, (HubEvent::DeviceOffline, id), None, &payload);
             // Behind what it says is done: if that is not kept, it is said after the next start.
-            self.note_presence(turn, &key, None);
+            self.note_device(turn, &key, None);
         }
     }
 
@@ -204,15 +204,15 @@ impl Tenant {
         let keys: Vec<_> = noted.filter_map(|note| SubscriberKey::new(&note.key)).collect();
         if !turn.policies.hub_events.has_devices(&self.id) {
             // Nobody wants to know any more.
-            return keys.iter().for_each(|key| self.note_presence(turn, key, None));
+            return keys.iter().for_each(|key| self.note_device(turn, key, None));
         }
         let due_ms = turn.now.monotonic_ms + turn.recovery.offline_after_ms;
-        self.presence.restore(keys.into_iter(), due_ms);
+        self.devices.restore(keys.into_iter(), due_ms);
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
         places.into_iter().for_each(|place| self.device_came(turn, place));
     }
 
-    fn note_presence(
+    fn note_device(
         &self,
         turn: &mut Turn<'_, impl Effects>,
         key: &SubscriberKey,

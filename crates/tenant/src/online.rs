@@ -7,10 +7,10 @@ use foodtrack_contract::{ApplicationType, DeviceId};
 use foodtrack_tenant_log::SubscriberKey;
 
 use crate::effects::Effects;
-use crate::lately::{Known, Left};
 use crate::members::Connection;
 use crate::model::{Page, PresenceInfo, PresenceQuery, first_after, page_limit};
 use crate::now::rfc3339;
+use crate::recent_absences::{Known, Left};
 use crate::reliability::read_subscriber_key;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -54,12 +54,12 @@ impl Tenant {
         }
         let key = known.key.clone();
         if FOR_GOOD.contains(&reason) {
-            return self.lately.forget(&key);
+            return self.absences.forget(&key);
         }
         let user = gone.principal.user().clone();
         let who = Known::new(user, application, gone.device.clone(), gone.connected_ms);
         let left = Left::new(turn.now.monotonic_ms, turn.now.wall_ms);
-        self.lately.went(&key, who, left, turn.recovery.offline_after_ms);
+        self.absences.went(&key, who, left, turn.recovery.offline_after_ms);
     }
 
     /// A page of those who are online, or went so short a time ago that they are not taken for away, and match, by their
@@ -81,7 +81,7 @@ impl Tenant {
             }
             let device = connection.device.as_ref().map(DeviceId::as_str);
             let one = online.entry(subscriber.key.as_str()).or_insert_with(|| {
-                let since_ms = self.lately.since_ms(&subscriber.key).unwrap_or(u64::MAX);
+                let since_ms = self.absences.since_ms(&subscriber.key).unwrap_or(u64::MAX);
                 One {
                     user: user.into(),
                     application,
@@ -95,7 +95,7 @@ impl Tenant {
             one.connections += 1;
         }
         let since_ms = turn.now.monotonic_ms.checked_sub(turn.recovery.offline_after_ms);
-        for (key, known, left) in self.lately.gone_since(since_ms) {
+        for (key, known, left) in self.absences.gone_since(since_ms) {
             let Known { user, application, device, since_ms, .. } = known;
             if query.means(user.as_str(), *application) {
                 online.entry(key.as_str()).or_insert(One {
@@ -126,7 +126,7 @@ impl Tenant {
     ) -> impl Iterator<Item = (&str, One<'_>)> {
         let (wall_ms, now_ms) = (turn.now.wall_ms, turn.now.monotonic_ms);
         let stays_ms = turn.recovery.offline_after_ms;
-        self.presence.left_with_node().filter_map(move |(key, due_ms)| {
+        self.devices.left_with_node().filter_map(move |(key, due_ms)| {
             let left_ms = (due_ms + wall_ms).saturating_sub(stays_ms + now_ms);
             Some((key.as_str(), One::left_with_node(key, left_ms)?))
         })

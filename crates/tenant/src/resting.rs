@@ -16,7 +16,7 @@ impl Tenant {
             || !self.ahead.is_empty()
             || self.owes_answers()
             || self.has_more()
-            || self.presence.due_ms().is_some()
+            || self.devices.due_ms().is_some()
             || self.sessions.has_waiting();
         !self.members.has_users()
             && !is_under_way

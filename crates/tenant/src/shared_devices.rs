@@ -6,8 +6,8 @@ use foodtrack_tenant_log::{Fact, LeftDevice, ReadError, SubscriberKey};
 use uuid::Uuid;
 
 use crate::effects::Effects;
+use crate::followed_devices::SaidOf;
 use crate::hub_events::{AGAIN_MS, at, device};
-use crate::presence::SaidOf;
 use crate::read_job::{Asker, Job, ReadJob};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -21,7 +21,7 @@ impl Tenant {
     ) {
         let payload = at(turn, device(key));
         let id = turn.effects.new_message_id();
-        self.presence.said(id, SaidOf::Came(key.clone()));
+        self.devices.said(id, SaidOf::Came(key.clone()));
         let event = (HubEvent::DeviceOnline, id);
         self.tell_of_device(turn, event, Fact::Came(key), &payload);
         // Whoever watches finds those of nodes that end.
@@ -36,14 +36,14 @@ impl Tenant {
     ) {
         let payload = at(turn, device(key));
         let id = turn.effects.new_message_id();
-        self.presence.said(id, SaidOf::Went(key.clone()));
+        self.devices.said(id, SaidOf::Went(key.clone()));
         let event = (HubEvent::DeviceOffline, id);
         self.tell_of_device(turn, event, Fact::Went { device: key, from: None }, &payload);
     }
 
     /// What was said of a device is not in the log.
     pub(crate) fn device_not_told(&mut self, turn: &Turn<'_, impl Effects>, id: Uuid) {
-        self.presence.is_not_known(id, turn.now.monotonic_ms + AGAIN_MS);
+        self.devices.is_not_known(id, turn.now.monotonic_ms + AGAIN_MS);
     }
 
     /// Says of all devices that are here that they are: the log may have forgotten it, or be another one.
@@ -51,7 +51,7 @@ impl Tenant {
         if !turn.policies.hub_events.has_devices(&self.id) {
             return;
         }
-        let here: Vec<SubscriberKey> = self.presence.here().cloned().collect();
+        let here: Vec<SubscriberKey> = self.devices.here().cloned().collect();
         here.iter().for_each(|key| self.say_device_came(turn, key));
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
         places.into_iter().for_each(|place| self.device_came(turn, place));
@@ -76,17 +76,17 @@ impl Tenant {
             Ok(left) => left,
             Err(error) => {
                 tracing::warn!(tenant = self.id.as_str(), %error, "devices at nodes that have gone are not known yet");
-                return self.presence.ask_at(now_ms + AGAIN_MS);
+                return self.devices.ask_at(now_ms + AGAIN_MS);
             }
         };
         let after_ms = turn.recovery.offline_after_ms;
-        for LeftDevice { device: key, node } in self.presence.are_left(left, now_ms, after_ms) {
+        for LeftDevice { device: key, node } in self.devices.are_left(left, now_ms, after_ms) {
             let payload = at(turn, device(&key));
             let event = (HubEvent::DeviceOffline, turn.effects.new_message_id());
             let fact = Fact::Went { device: &key, from: Some(&node) };
             self.tell_of_device(turn, event, fact, &payload);
             // If that is not kept, it is found again.
-            self.presence.ask_at(now_ms + AGAIN_MS);
+            self.devices.ask_at(now_ms + AGAIN_MS);
         }
         self.rest_from_watching(turn);
     }

@@ -17,9 +17,9 @@ use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::device_journal::DeviceJournal;
 use crate::effects::Effects;
+use crate::followed_devices::FollowedDevices;
 use crate::hook::PermitsOf;
 use crate::intake::Intake;
-use crate::lately::Lately;
 use crate::ledger::Ledger;
 use crate::log_lookups::LogLookups;
 use crate::members::{Connection, Members, Room};
@@ -31,7 +31,7 @@ use crate::model::{
 use crate::now::{Now, rfc3339};
 use crate::pages::Pages;
 use crate::payload_key::KeyRequests;
-use crate::presence::Presence;
+use crate::recent_absences::RecentAbsences;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
 use crate::session_resume::ResumeClaim;
@@ -62,8 +62,8 @@ pub struct Tenant {
     /// What clients have shown that came back while the log was away, by their places.
     pub(crate) returning: AHashMap<u32, ResumeClaim>,
     pub(crate) pages: Pages,
-    pub(crate) presence: Presence,
-    pub(crate) lately: Lately,
+    pub(crate) devices: FollowedDevices,
+    pub(crate) absences: RecentAbsences,
     /// Whether other nodes are told how many connections it has here.
     pub(crate) is_crowd: bool,
     pub(crate) journal: DeviceJournal,
@@ -101,8 +101,8 @@ impl Tenant {
             entering: AHashMap::new(),
             returning: AHashMap::new(),
             pages: Pages::default(),
-            presence: Presence::default(),
-            lately: Lately::default(),
+            devices: FollowedDevices::default(),
+            absences: RecentAbsences::default(),
             is_crowd: false,
             journal: DeviceJournal::default(),
             metrics: MetricsPace::default(),
@@ -171,7 +171,7 @@ impl Tenant {
             self.reliability.next_due_ms(),
             self.ledger.due_ms(),
             self.pages.due_ms(),
-            self.presence.due_ms(),
+            self.devices.due_ms(),
             self.metrics.due_ms(),
         ];
         due.into_iter().flatten().min()
@@ -218,7 +218,7 @@ impl Tenant {
             }
         }
         self.look_at_pages(turn);
-        if self.presence.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+        if self.devices.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
             self.look_at_devices(turn);
         }
         self.send_held_metrics(turn);

@@ -53,7 +53,7 @@ impl Tenant {
             && !self.may_have_to_watch(turn)
             && self.ledger.is_open()
             && self.reliability.watches_nothing()
-            && self.presence.is_empty();
+            && self.devices.is_empty();
         if is_over {
             self.watch_duty = WatchDuty::Unwanted;
             turn.effects.rest_from_watching(&self.id);

@@ -1,4 +1,4 @@
-//! Who was here a moment ago: a torn line is no absence, and who comes back in time was here all the while.
+//! Who was here a moment ago, for those who list who is online: a torn line is no absence, and who comes back in time was here all the while.
 
 use std::collections::VecDeque;
 
@@ -37,13 +37,13 @@ impl Left {
 
 /// Those who went, and are away only once they have not come back in time.
 #[derive(Debug, Default)]
-pub(crate) struct Lately {
+pub(crate) struct RecentAbsences {
     known: AHashMap<SubscriberKey, Known>,
     /// In the order in which they went; who has come back since stands here all the same.
     went: VecDeque<(u64, SubscriberKey)>,
 }
 
-impl Lately {
+impl RecentAbsences {
     /// The last connection of somebody has gone, who was here since then.
     pub(crate) fn went(&mut self, key: &SubscriberKey, mut who: Known, left: Left, stays_ms: u64) {
         self.forget_before(left.at_ms.saturating_sub(stays_ms));
@@ -125,46 +125,46 @@ mod tests {
         SubscriberKey::new(name).unwrap()
     }
 
-    fn went(lately: &mut Lately, name: &str, since_ms: u64, at_ms: u64) {
+    fn went(absences: &mut RecentAbsences, name: &str, since_ms: u64, at_ms: u64) {
         let user = UserId::parse(name).unwrap();
         let who = Known::new(user, ApplicationType::KitchenApp, None, since_ms);
-        lately.went(&key(name), who, Left::new(at_ms, at_ms), STAYS_MS);
+        absences.went(&key(name), who, Left::new(at_ms, at_ms), STAYS_MS);
     }
 
-    fn gone(lately: &Lately, now_ms: u64) -> usize {
-        lately.gone_since(now_ms.checked_sub(STAYS_MS)).count()
+    fn gone(absences: &RecentAbsences, now_ms: u64) -> usize {
+        absences.gone_since(now_ms.checked_sub(STAYS_MS)).count()
     }
 
     #[test]
     fn who_comes_back_in_time_was_here_all_the_while_and_who_does_not_is_away() {
-        let mut lately = Lately::default();
-        went(&mut lately, "ada", 1_000, 1_500);
-        assert_eq!(gone(&lately, 1_599), 1);
-        lately.came(&key("ada"), 1_599, STAYS_MS);
-        assert_eq!((gone(&lately, 1_599), lately.since_ms(&key("ada"))), (0, Some(1_000)));
-        went(&mut lately, "ada", 1_599, 1_700);
-        assert_eq!(gone(&lately, 1_800), 0, "away");
-        lately.came(&key("ada"), 1_801, STAYS_MS);
-        assert_eq!(lately.since_ms(&key("ada")), None, "here anew");
-        assert!(lately.known.is_empty() && lately.went.is_empty());
+        let mut absences = RecentAbsences::default();
+        went(&mut absences, "ada", 1_000, 1_500);
+        assert_eq!(gone(&absences, 1_599), 1);
+        absences.came(&key("ada"), 1_599, STAYS_MS);
+        assert_eq!((gone(&absences, 1_599), absences.since_ms(&key("ada"))), (0, Some(1_000)));
+        went(&mut absences, "ada", 1_599, 1_700);
+        assert_eq!(gone(&absences, 1_800), 0, "away");
+        absences.came(&key("ada"), 1_801, STAYS_MS);
+        assert_eq!(absences.since_ms(&key("ada")), None, "here anew");
+        assert!(absences.known.is_empty() && absences.went.is_empty());
     }
 
     #[test]
     fn who_left_for_good_is_away_at_once() {
-        let mut lately = Lately::default();
-        went(&mut lately, "ada", 1_000, 1_500);
-        lately.forget(&key("ada"));
-        assert_eq!((gone(&lately, 1_501), lately.since_ms(&key("ada"))), (0, None));
+        let mut absences = RecentAbsences::default();
+        went(&mut absences, "ada", 1_000, 1_500);
+        absences.forget(&key("ada"));
+        assert_eq!((gone(&absences, 1_501), absences.since_ms(&key("ada"))), (0, None));
     }
 
     #[test]
     fn memory_is_bounded_also_where_all_come_back() {
-        let mut lately = Lately::default();
+        let mut absences = RecentAbsences::default();
         for n in 0..3 * KNOWN_MAX as u64 {
             let name = format!("user-{n}");
-            went(&mut lately, &name, n, n / 1_000);
-            lately.came(&key(&name), n / 1_000, STAYS_MS);
+            went(&mut absences, &name, n, n / 1_000);
+            absences.came(&key(&name), n / 1_000, STAYS_MS);
         }
-        assert!(lately.known.len() <= KNOWN_MAX + 1 && lately.went.len() <= KNOWN_MAX);
+        assert!(absences.known.len() <= KNOWN_MAX + 1 && absences.went.len() <= KNOWN_MAX);
     }
 }

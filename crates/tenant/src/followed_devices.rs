@@ -1,4 +1,4 @@
-//! Which devices of a tenant are here: one that has gone is away only when it has not come back in time.
+//! Which devices of a tenant are here, where a webhook is told of that: one that has gone is away only when it has not come back in time.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ pub(crate) const DEVICES_MAX: usize = 100_000;
 
 /// Devices that are here, or went a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Presence {
+pub(crate) struct FollowedDevices {
     /// When one that has gone is away, on the shard's clock; `None` for one that is here.
     devices: AHashMap<SubscriberKey, Option<u64>>,
     due: BTreeSet<(u64, SubscriberKey)>,
@@ -30,7 +30,7 @@ pub(crate) enum SaidOf {
     Went(SubscriberKey),
 }
 
-impl Presence {
+impl FollowedDevices {
     /// Takes up, in place of all that is known, devices that were here when the log was last written: they are away at `due_ms`
     /// unless they come.
     pub(crate) fn restore(&mut self, devices: impl Iterator<Item = SubscriberKey>, due_ms: u64) {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_device_is_away_once_and_only_where_it_did_not_come_back_in_time() {
-        let mut all = Presence::default();
+        let mut all = FollowedDevices::default();
         let (one, two) = (key("ada:client_app:1"), key("ada:client_app:2"));
         assert!(all.came(&one) && !all.came(&one) && all.came(&two));
         all.went(&one, 10);
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn who_was_here_before_a_restart_is_away_unless_it_comes() {
-        let mut all = Presence::default();
+        let mut all = FollowedDevices::default();
         all.restore([key("a"), key("b")].into_iter(), 100);
         assert!(!all.came(&key("a")), "it was here all the time");
         all.put_off(100, 200);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_was_said_and_is_not_kept_is_said_again_as_far_as_it_is_true_by_then() {
-        let mut all = Presence::default();
+        let mut all = FollowedDevices::default();
         let [stays, goes, comes_back] = ["stays", "goes", "comes back"].map(key);
         let ids = [1, 2, 3].map(Uuid::from_u128);
         all.came(&stays);
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_device_at_a_node_that_has_gone_is_away_when_it_is_still_there_after_its_time() {
-        let mut all = Presence::default();
+        let mut all = FollowedDevices::default();
         let left = |name: &str| LeftDevice { device: key(name), node: "a".into() };
         assert_eq!(all.are_left(vec![left("one"), left("two")], 100, 50), []);
         assert_eq!((all.due_ms(), all.is_empty()), (Some(150), false));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_devices_that_are_followed_are_bounded() {
-        let mut all = Presence::default();
+        let mut all = FollowedDevices::default();
         (0..DEVICES_MAX).for_each(|n| assert!(all.came(&key(&n.to_string()))));
         assert!(!all.came(&key("one more")));
         all.went(&key("one more"), 0);
