@@ -23,7 +23,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday hop simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs deploy package
+.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday hop simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz deny docs deploy package
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ test-doc: ## The examples in the documentation
 
 tidy: ## What the compiler does not check: who knows whom, licences, leftovers, fresh references
 	cargo xtask tidy
+
+deny: ## Licences with their texts, several versions of one crate, and sources, by cargo-deny; installs it the first time, which takes a quarter of an hour
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version 0.20.2 --locked
+	cargo deny --all-features check licenses bans sources
 
 docs: ## Writes what is generated: error codes, docs/reference, the TypeScript contract
 	cargo xtask codegen

@@ -64,6 +64,15 @@ mod tests {
     }
 
     #[test]
+    fn cargo_deny_is_told_the_same() {
+        const DENY: &str = include_str!("../../../deny.toml");
+        let (_, rest) = DENY.split_once("allow = [").unwrap();
+        let (list, _) = rest.split_once(']').unwrap();
+        let told: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert_eq!(told, ALLOWED);
+    }
+
+    #[test]
     fn a_licence_must_be_named_and_allowed() {
         assert_eq!(failures(Some("MIT OR Apache-2.0"), Some(REGISTRY)), 0);
         assert_eq!(failures(Some("MIT AND OpenSSL"), None), 0);

@@ -73,6 +73,16 @@ mod tests {
     }
 
     #[test]
+    fn cargo_deny_is_told_the_same() {
+        const DENY: &str = include_str!("../../../deny.toml");
+        for (name, why) in SEVERAL.iter().chain(BANNED) {
+            let line = format!("{{ crate = \"{name}\", reason = \"{why}\" }}");
+            assert!(DENY.contains(&line), "deny.toml has no {line}");
+        }
+        assert_eq!(DENY.matches("crate = ").count(), SEVERAL.len() + BANNED.len());
+    }
+
+    #[test]
     fn each_crate_is_there_once_or_with_a_reason_that_holds() {
         let packages = [package("a", "1.0.0"), package("a", "2.0.0"), package("b", "1.0.0")];
         let failures = |reasons, banned| judge(&packages, reasons, banned).len();
