@@ -61,6 +61,7 @@ mod storage;
 mod support;
 mod tables;
 mod tls;
+mod tls_names;
 mod upstream;
 mod watchdog;
 mod webhooks;

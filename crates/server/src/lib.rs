@@ -83,10 +83,10 @@ pub use cluster::{
     ClusterConnections, CountedConnections, Gathered, NodeInfo, RedisReport, RedisState,
 };
 pub use config::{
-    AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, ConfigProblem, DashboardConfig,
-    DeliveryConfig, EmitterConfig, EmitterKind, HooksConfig, IssuerConfig, LimitsConfig, LogConfig,
-    MetricsConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, TlsConfig, TracingConfig,
-    UpstreamConfig, WebhookConfig,
+    AdminUiConfig, AuditConfig, CertificateConfig, CheckedConfig, ConfigErrors, ConfigProblem,
+    DashboardConfig, DeliveryConfig, EmitterConfig, EmitterKind, HooksConfig, IssuerConfig,
+    LimitsConfig, LogConfig, MetricsConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
+    TlsConfig, TracingConfig, UpstreamConfig, WebhookConfig,
 };
 pub use data::{DataDirError, KeysError};
 pub use drain::{AfterDrain, DrainPhase, DrainReport};

@@ -6,10 +6,10 @@ use foodtrack_router::{Redaction, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, CorsConfig, DashboardConfig,
-    DeliveryConfig, EmitterConfig, EventConfig, HeartbeatConfig, IssuerConfig, LimitsConfig,
-    LogConfig, LogFormat, LoggingConfig, MetricsConfig, ProfileChoice, RedisConfig, RetryConfig,
-    Secret, SecurityConfig, ShutdownConfig, TlsConfig, TracingConfig, UpstreamConfig,
+    AdminUiConfig, AuditConfig, CertificateConfig, CheckedConfig, ConfigErrors, CorsConfig,
+    DashboardConfig, DeliveryConfig, EmitterConfig, EventConfig, HeartbeatConfig, IssuerConfig,
+    LimitsConfig, LogConfig, LogFormat, LoggingConfig, MetricsConfig, ProfileChoice, RedisConfig,
+    RetryConfig, Secret, SecurityConfig, ShutdownConfig, TlsConfig, TracingConfig, UpstreamConfig,
     WebhookConfig, check,
 };
 
@@ -90,6 +90,8 @@ pub struct WebSocketConfig {
     pub redis: RedisConfig,
     /// What connections are encrypted with.
     pub tls: TlsConfig,
+    /// Further certificates, for clients that ask for their names.
+    pub certificates: Vec<CertificateConfig>,
 }
 
 impl Default for WebSocketConfig {
@@ -126,6 +128,7 @@ impl Default for WebSocketConfig {
             emitters: Vec::new(),
             redis: RedisConfig::default(),
             tls: TlsConfig::default(),
+            certificates: Vec::new(),
         }
     }
 }
@@ -333,6 +336,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn webhook(mut self, webhook: WebhookConfig) -> Self {
         self.webhooks.push(webhook);
+        self
+    }
+
+    /// Shows a further certificate to who asks for one of its names. Default: none.
+    #[must_use]
+    pub fn certificate(mut self, certificate: CertificateConfig) -> Self {
+        self.certificates.push(certificate);
         self
     }
 

@@ -20,6 +20,8 @@ keyUsage = critical, keyCertSign
 [leaf]
 basicConstraints = critical, CA:FALSE
 subjectAltName = IP:127.0.0.1, DNS:localhost
+[named]
+basicConstraints = critical, CA:FALSE
 [ca]
 default_ca = register
 [register]
@@ -77,6 +79,27 @@ impl Certificates {
              -startdate {from} -enddate {until} -in {name}.csr -out {name}.pem"
         ));
         self.directory.join(format!("{name}.pem"))
+    }
+
+    /// A certificate of its own key, which the authority signed for these DNS names. Returns it and its key.
+    ///
+    /// # Panics
+    /// Where `openssl` does not make it.
+    pub fn make_for(&self, file: &str, names: &[&str]) -> (PathBuf, PathBuf) {
+        let names: Vec<_> = names.iter().map(|name| format!("DNS:{name}")).collect();
+        let asked = if names.is_empty() {
+            String::new()
+        } else {
+            format!("-addext subjectAltName={}", names.join(","))
+        };
+        run(
+            &self.directory,
+            &format!(
+                "req -x509 -config openssl.cnf -newkey ec -nodes -days 2 -pkeyopt ec_paramgen_curve:prime256v1 \
+                 -extensions named {asked} -subj /CN={file} -CA ca.pem -CAkey ca.key -keyout {file}.key -out {file}.pem"
+            ),
+        );
+        (self.directory.join(format!("{file}.pem")), self.directory.join(format!("{file}.key")))
     }
 
     /// The authority's certificate.

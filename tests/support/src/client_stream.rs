@@ -43,6 +43,18 @@ impl ClientTls {
         })
     }
 
+    /// The same, and speaks nothing newer than TLS 1.2.
+    ///
+    /// # Panics
+    /// Where the file has no authority.
+    pub fn of_1_2(authority: &Path) -> Self {
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS12])
+            .unwrap_or_else(|error| panic!("no TLS: {error}"));
+        let config = builder.with_root_certificates(roots(authority)).with_no_client_auth();
+        Self { config: Arc::new(config) }
+    }
+
     fn with(
         configure: impl FnOnce(
             rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>,
@@ -59,8 +71,16 @@ impl ClientTls {
     /// # Panics
     /// Where TLS cannot be set up.
     pub fn begin(&self) -> ClientConnection {
-        let name =
-            ServerName::try_from("localhost").unwrap_or_else(|error| panic!("no name: {error}"));
+        self.begin_with("localhost")
+    }
+
+    /// A connection to who has this name, still to be made.
+    ///
+    /// # Panics
+    /// Where TLS cannot be set up.
+    pub fn begin_with(&self, name: &str) -> ClientConnection {
+        let name = ServerName::try_from(name.to_owned())
+            .unwrap_or_else(|error| panic!("no name: {error}"));
         ClientConnection::new(Arc::clone(&self.config), name)
             .unwrap_or_else(|error| panic!("no TLS: {error}"))
     }
@@ -77,8 +97,16 @@ impl ClientTls {
     ///
     /// # Errors
     /// The handshake came to nothing.
-    pub fn connect(&self, mut socket: TcpStream) -> io::Result<ClientStream> {
-        let mut connection = self.begin();
+    pub fn connect(&self, socket: TcpStream) -> io::Result<ClientStream> {
+        self.connect_to("localhost", socket)
+    }
+
+    /// Speaks TLS on a socket from now on, with who has this name.
+    ///
+    /// # Errors
+    /// The handshake came to nothing.
+    pub fn connect_to(&self, name: &str, mut socket: TcpStream) -> io::Result<ClientStream> {
+        let mut connection = self.begin_with(name);
         while connection.is_handshaking() {
             connection.complete_io(&mut socket)?;
         }

@@ -184,10 +184,10 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     }
     let master_key = master_key(&said.security, &mut errors);
     if master_key.is_some() && said.redis.is_on() {
-        errors.add("security.encryptionKey", "this version seals the log in a data directory alone, and not in Redis; take the key out, or use a data directory");
+        errors.add("security.encryptionKey", "this version seals the log in a data directory alone, and not in Redis; take the master key out (its file and its command too), or use a data directory");
     }
     let redis_files = said.redis.check(&mut errors);
-    let tls = said.tls.check(&mut errors);
+    let tls = said.tls.check(&said.certificates, &mut errors);
     said.redis.check_spool(said.data_dir.as_deref(), &mut errors);
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);

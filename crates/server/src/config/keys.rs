@@ -166,6 +166,7 @@ keys! {
     "tls.nodeCaFile" Text "TLS_NODE_CA_FILE": "A file with the authorities that sign the certificates of the cluster's other nodes, as PEM, instead of the system's.";
     "tls.clientCaFile" Text: "A file with the authorities that sign certificates of back ends, as PEM: such a certificate may take the place of a token on the HTTP API, where tls.clientsFile knows it.";
     "tls.clientsFile" Text: "A TOML file that says which certificates are of which back end, for which tenants, and what it may do.";
+    "certificates" Tables: "Further certificates, for clients that ask for one of their DNS names (SNI); others are shown that of tls.certFile: certFile, keyFile.";
     "tls.hstsSeconds" Scalar: "For how long browsers that were given a page over TLS are told to ask this host over TLS alone, in seconds; 0 is not at all.";
     "redis.url" Text "REDIS_URL": "The Redis of a cluster, in one line, such as redis://user:password@10.0.0.5:6379/0; rediss:// with TLS, redis+unix:///path for a socket. Without it, redis.host, redis.sentinels and redis.cluster the node is alone.";
     "redis.host" Text "REDIS_HOST": "Its host, where there is no URL.";

@@ -3,6 +3,7 @@
 mod admin_ui;
 mod audit;
 mod authenticator;
+mod certificate;
 mod checked;
 mod dashboard;
 mod emitter;
@@ -33,6 +34,7 @@ pub use self::tracing::TracingConfig;
 pub use admin_ui::AdminUiConfig;
 pub use audit::AuditConfig;
 pub(crate) use authenticator::{KeyFeed, KeyPlace};
+pub use certificate::CertificateConfig;
 pub use checked::CheckedConfig;
 pub(crate) use checked::{DRAIN_DELAY_MS_LIMIT, check, policies};
 pub use dashboard::DashboardConfig;

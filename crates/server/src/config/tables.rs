@@ -1,4 +1,4 @@
-//! The shapes of the lists of tables, `[[rules]]`, `[[redactions]]`, `[[events]]`, `[[delivery]]`, `[[issuers]]`, `[[webhooks]]` and `[[emitters]]`: every fault in one is told at its place, and
+//! The shapes of the lists of tables, `[[rules]]`, `[[redactions]]`, `[[events]]`, `[[delivery]]`, `[[issuers]]`, `[[webhooks]]`, `[[emitters]]` and `[[certificates]]`: every fault in one is told at its place, and
 //! replaced by something that holds, so that the next one is found too.
 
 use figment::value::{Dict, Value};
@@ -153,8 +153,10 @@ const EMITTERS: &[Field] = &[
     optional("namespace", Shape::Text),
     optional("rooms", Shape::Texts),
 ];
+const CERTIFICATES: &[Field] =
+    &[required("certFile", Shape::Text), required("keyFile", Shape::Text)];
 /// The lists, by their keys.
-const TABLES: [(&str, &[Field]); 7] = [
+const TABLES: [(&str, &[Field]); 8] = [
     ("rules", RULES),
     ("redactions", REDACTIONS),
     ("events", EVENTS),
@@ -162,6 +164,7 @@ const TABLES: [(&str, &[Field]); 7] = [
     ("issuers", ISSUERS),
     ("webhooks", WEBHOOKS),
     ("emitters", EMITTERS),
+    ("certificates", CERTIFICATES),
 ];
 
 /// Tells `fault` of everything in the lists of tables that does not have their shape, by its path and in a sentence, and mends it.

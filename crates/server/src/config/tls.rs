@@ -5,10 +5,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::certificate::{CertificateConfig, named_files};
 use super::problems::ConfigErrors;
-use crate::tls::{
-    CertificateFault, CertificateWatch, ClientFiles, TlsFiles, TlsMaterial, TlsVersion,
-};
+use crate::tls::{CertificateWatch, ClientFiles, TlsFiles, TlsMaterial, TlsVersion};
 
 /// What connections are encrypted with. With none of it they are plain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,18 +74,22 @@ impl Tls {
 impl Tls {
     /// For how many whole days the certificate is still good.
     pub(crate) fn days_left(&self) -> u64 {
-        self.material.certificate.left(SystemTime::now()).as_secs() / 86_400
+        self.material.left(SystemTime::now()).as_secs() / 86_400
     }
 
     /// Whether it ends soon, or has.
     pub(crate) fn ends_soon(&self) -> bool {
-        self.material.certificate.ends_soon(SystemTime::now())
+        self.material.ends_soon(SystemTime::now())
     }
 }
 
 impl TlsConfig {
     /// Says what is wrong with it. Returns what there is.
-    pub(super) fn check(&self, errors: &mut ConfigErrors) -> CheckedTls {
+    pub(super) fn check(
+        &self,
+        certificates: &[CertificateConfig],
+        errors: &mut ConfigErrors,
+    ) -> CheckedTls {
         let node_authorities = self.node_ca_file.as_deref().and_then(|path| {
             let read = std::fs::read(path).map_err(|error| error.to_string());
             read.and_then(|pem| authorities(&pem).map(|()| pem))
@@ -95,10 +98,15 @@ impl TlsConfig {
                 })
                 .ok()
         });
-        CheckedTls { own: self.check_own(errors), node_authorities }
+        CheckedTls { own: self.check_own(certificates, errors), node_authorities }
     }
 
-    fn check_own(&self, errors: &mut ConfigErrors) -> Option<Tls> {
+    fn check_own(
+        &self,
+        certificates: &[CertificateConfig],
+        errors: &mut ConfigErrors,
+    ) -> Option<Tls> {
+        let named = named_files(certificates, self.cert_file.is_some(), errors);
         let (Some(certificate), Some(key)) = (&self.cert_file, &self.key_file) else {
             if self.cert_file.is_some() || self.key_file.is_some() {
                 errors.add("tls.certFile", "belongs with tls.keyFile: give both, or neither");
@@ -108,33 +116,28 @@ impl TlsConfig {
         let files = TlsFiles {
             certificate: certificate.into(),
             key: key.into(),
+            named,
             oldest: self.min_version,
             clients: self.client_files(errors),
         };
         match files.read(SystemTime::now()) {
             Ok(material) => Some(Tls { files, material }),
             Err(fault) => {
-                let is_of_clients = match &fault {
-                    CertificateFault::Unreadable { path, .. }
-                    | CertificateFault::NoCertificate { path }
-                    | CertificateFault::ClientBook { path, .. } => {
-                        files.clients.as_ref().is_some_and(|it| it.has(path))
-                    }
-                    _ => false,
+                let path = fault.path();
+                let is_of_clients = files.clients.as_ref().is_some_and(|it| it.has(path));
+                let of_named = files.named.iter().enumerate().find_map(|(i, named)| {
+                    let is_key = named.key == path;
+                    let name = if is_key { "keyFile" } else { "certFile" };
+                    (is_key || named.certificate == path)
+                        .then(|| format!("certificates.{i}.{name}"))
+                });
+                let key = match of_named {
+                    _ if is_of_clients => "tls.clientsFile".to_owned(),
+                    _ if files.certificate == path => "tls.certFile".to_owned(),
+                    _ if files.key == path => "tls.keyFile".to_owned(),
+                    of_named => of_named.unwrap_or_else(|| "tls.certFile".to_owned()),
                 };
-                let is_the_keys = match &fault {
-                    CertificateFault::Unreadable { path, .. } => *path == files.key,
-                    CertificateFault::NoKey { .. }
-                    | CertificateFault::LaxKey { .. }
-                    | CertificateFault::Unusable { .. } => true,
-                    _ => false,
-                };
-                let key = match (is_of_clients, is_the_keys) {
-                    (true, _) => "tls.clientsFile",
-                    (_, true) => "tls.keyFile",
-                    _ => "tls.certFile",
-                };
-                errors.add(key, fault.to_string());
+                errors.add(&key, fault.to_string());
                 None
             }
         }

@@ -13,6 +13,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_cert::der::Decode as _;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 /// Larger files are no certificates.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -36,6 +38,10 @@ pub(crate) enum CertificateFault {
     LaxKey { path: PathBuf, mode: u32 },
     #[error("the key in {key} is not that of the certificate in {certificate}")]
     Mismatch { certificate: PathBuf, key: PathBuf },
+    #[error("the certificate in {path} has no DNS name: nobody can ask for it")]
+    Nameless { path: PathBuf },
+    #[error("the certificate in {path} is for {name}, which one before it is for already")]
+    NameTwice { path: PathBuf, name: String },
     #[error("{path}: {why}")]
     ClientBook { path: PathBuf, why: String },
     #[error("{path} cannot be used: {source}")]
@@ -48,9 +54,30 @@ pub(crate) enum CertificateFault {
     NotYet { path: PathBuf, at: String },
 }
 
-/// A certificate, its key, and when it is good.
+impl CertificateFault {
+    /// The file that is to be mended.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::NoCertificate { path }
+            | Self::NoKey { path }
+            | Self::LaxKey { path, .. }
+            | Self::Mismatch { certificate: path, .. }
+            | Self::Nameless { path }
+            | Self::NameTwice { path, .. }
+            | Self::ClientBook { path, .. }
+            | Self::Unusable { path, .. }
+            | Self::Expired { path, .. }
+            | Self::NotYet { path, .. } => path,
+        }
+    }
+}
+
+/// A certificate, its key, whom it is for, and when it is good.
 #[derive(Clone)]
 pub(crate) struct Certificate {
+    /// Its DNS names, in small letters; they may begin with `*.`.
+    pub(super) names: Vec<String>,
     pub(super) identity: Arc<CertifiedKey>,
     not_before: SystemTime,
     not_after: SystemTime,
@@ -79,8 +106,9 @@ impl Certificate {
         if now < not_before {
             return Err(CertificateFault::NotYet { path, at: validity.not_before.to_string() });
         }
+        let names = dns_names(&leaf);
         let identity = identity(chain, certificate, key)?;
-        Ok(Self { identity: Arc::new(identity), not_before, not_after })
+        Ok(Self { names, identity: Arc::new(identity), not_before, not_after })
     }
 
     /// How long it is still good.
@@ -93,6 +121,16 @@ impl Certificate {
         let life = self.not_after.duration_since(self.not_before).unwrap_or_default();
         self.left(now) < SOON.min(life / 3)
     }
+}
+
+fn dns_names(certificate: &x509_cert::Certificate) -> Vec<String> {
+    let found = certificate.tbs_certificate().get_extension::<SubjectAltName>();
+    let Ok(Some((_, SubjectAltName(names)))) = found else { return Vec::new() };
+    let dns_name = |name: &GeneralName| match name {
+        GeneralName::DnsName(name) => Some(name.to_string().to_ascii_lowercase()),
+        _ => None,
+    };
+    names.iter().filter_map(dns_name).collect()
 }
 
 impl fmt::Debug for Certificate {

@@ -51,7 +51,7 @@ impl CertificateState {
 
     /// The same in seconds.
     pub(crate) fn seconds_left(&self) -> u64 {
-        self.with(|known| known.material.certificate.left(SystemTime::now()).as_secs())
+        self.with(|known| known.material.left(SystemTime::now()).as_secs())
     }
 
     /// The back end whose certificate this is, whose chain was verified, for the tenant that it names. `None`: nobody wrote it down.
@@ -66,7 +66,7 @@ impl CertificateState {
 
     /// Whether the certificate ends soon, or has.
     pub(crate) fn ends_soon(&self) -> bool {
-        self.with(|known| known.material.certificate.ends_soon(SystemTime::now()))
+        self.with(|known| known.material.ends_soon(SystemTime::now()))
     }
 }
 

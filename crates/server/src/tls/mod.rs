@@ -2,11 +2,11 @@
 
 mod certificate;
 mod certificate_watch;
+mod certificates_by_name;
 mod client_book;
 mod tls_files;
 
-pub(crate) use certificate::CertificateFault;
 pub(crate) use certificate_watch::{CertificateState, CertificateWatch};
 pub(crate) use client_book::{KnownClient, Scope};
 pub use tls_files::TlsVersion;
-pub(crate) use tls_files::{ClientFiles, TlsFiles, TlsMaterial};
+pub(crate) use tls_files::{ClientFiles, NamedFiles, TlsFiles, TlsMaterial};

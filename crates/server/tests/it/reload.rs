@@ -103,3 +103,26 @@ fn a_server_that_was_given_its_configuration_reads_none() {
     assert_eq!(reload(server.local_addr()).code(), "not_found");
     server.stop();
 }
+
+#[test]
+fn sighup_has_the_certificate_read_at_once_though_its_files_did_not_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(made) = test_support::Certificates::make(directory.path()) else {
+        return test_support::skipped("openssl is not installed");
+    };
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let log = directory.path().join("log");
+    let mut served = Served::start_with_stderr(
+        command(&["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
+            .env("JWT_SECRET", SECRET)
+            .env("TLS_CERT_FILE", text(&made.certificate()))
+            .env("TLS_KEY_FILE", text(&made.key())),
+        std::fs::File::create(&log).unwrap(),
+    );
+    let told = || std::fs::read_to_string(&log).unwrap();
+    assert!(!told().contains("the certificate was read anew"));
+    served.signal("HUP");
+    wait_until("it is read", || told().contains("the certificate was read anew"));
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+}
