@@ -91,7 +91,7 @@ pub(crate) struct Hub {
     log_lines_dropped_seen: AtomicU64,
     audit_lost_seen: AtomicU64,
     pub(crate) drain: Arc<Drain>,
-    shards: Shards,
+    pub(crate) shards: Shards,
     is_stopping: AtomicBool,
 }
 

@@ -13,6 +13,7 @@ use foodtrack_tenant::{
     Answer, ConnectionCounts, HookQuestion, Policies, Request, Requester, TenantLimits,
     UpstreamAnswer,
 };
+use foodtrack_tenant_log::{Erasure, OnErased};
 use foodtrack_transport::{ClientKey, Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
@@ -31,6 +32,8 @@ pub(crate) enum ShardMessage {
     HttpResponse(HttpTicket, Box<http::Response<bytes::Bytes>>),
     /// Something about one tenant. Lost: the caller's reply channel closes and it reports `timeout`.
     Tenant(TenantId, Request, oneshot::Sender<Answer>),
+    /// Something of a tenant is to be erased. Lost: nothing is, and who asked is told so.
+    Erase(TenantId, Erasure, OnErased),
     /// What the business back end answered a client. Lost: the client is left to its own timeout.
     Answered(TenantId, Requester, UpstreamAnswer),
     /// What the business back end answered to a hook. Lost: those who wait for it are left to their own timeouts.

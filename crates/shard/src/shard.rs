@@ -5,6 +5,7 @@ mod client_table;
 mod closing;
 mod containing;
 mod entrants;
+mod erasing;
 mod logs;
 mod mail;
 mod observing;

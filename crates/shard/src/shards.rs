@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_tenant::{Answer, Policies, Request, TenantLimits};
+use foodtrack_tenant_log::{EraseError, Erased, Erasure, OnErased};
 use tokio::sync::oneshot;
 
 use crate::mailbox::{ShardMessage, ShardSender};
@@ -50,6 +51,20 @@ impl Shards {
 
     pub(crate) fn sender(&self, shard: usize) -> &ShardSender {
         &self.senders[shard]
+    }
+
+    /// Has something of a tenant erased. What the tenant has in memory goes first, and its clients are sent away: they come back by
+    /// themselves, once it is erased. Who waits for an answer of the tenant's is told that nobody knows.
+    ///
+    /// # Errors
+    /// [`EraseError`]
+    pub async fn erase(&self, tenant: &TenantId, erasure: Erasure) -> Result<Erased, EraseError> {
+        let (tell, told) = oneshot::channel();
+        // Who asked may have gone away.
+        let on_erased = OnErased::new(move |result| drop(tell.send(result)));
+        let message = ShardMessage::Erase(tenant.clone(), erasure, on_erased);
+        self.sender(self.home(tenant)).try_send(message).map_err(|_| EraseError::Busy)?;
+        told.await.unwrap_or(Err(EraseError::Interrupted))
     }
 
     /// Gives every shard new rules and schemas, without waiting for any, however full its mailbox is.

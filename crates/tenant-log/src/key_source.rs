@@ -26,6 +26,14 @@ pub trait KeySource: Send + Sync {
         id: KeyId,
     ) -> Result<Option<Arc<TenantKeys>>, KeySourceError>;
 
+    /// Destroys the keys of a tenant: what they sealed is closed for good. The next one to seal is a new one.
+    ///
+    /// # Errors
+    /// [`KeySourceError`]: they are there still.
+    fn destroy(&self, _tenant: &TenantId) -> Result<(), KeySourceError> {
+        Err(KeySourceError("these keys cannot be destroyed here".into()))
+    }
+
     /// From now on keys are looked for again where they are kept: others may have made new ones.
     fn refresh(&self) {}
 }

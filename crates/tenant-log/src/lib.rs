@@ -11,6 +11,7 @@ mod completion;
 mod dead_letter;
 mod encoding;
 mod entry;
+mod erasure;
 mod fact;
 mod key_source;
 mod leases;
@@ -45,6 +46,7 @@ pub use entry::{
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
     LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
+pub use erasure::{EraseError, Erased, Erasure, OnErased, Person};
 pub use fact::{Fact, LeftDevice};
 pub use key_source::{KeySource, KeySourceError};
 pub use leases::{Duty, Lease, Leases};
@@ -66,7 +68,7 @@ pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, DiskBudget,
-    Erased, OpenError, Person, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
+    OpenError, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
     check_with_progress, compact, erase_person, erase_tenant, renew_epochs,
 };
 pub use storage_status::{DiskRoom, LogWork, SpooledEvents, StorageState, StorageStatus};

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Cursor, Offset, TenantId};
 
-use crate::{LogWork, NoteKind, ReadError, StorageStatus, SubmitError};
+use crate::{Erasure, LogWork, NoteKind, OnErased, ReadError, StorageStatus, SubmitError};
 
 /// A log as the command line and the operators' API see it.
 pub trait LogAdmin: Send + Sync {
@@ -30,6 +30,15 @@ pub trait LogAdmin: Send + Sync {
     /// # Errors
     /// [`SubmitError`] when the request was not taken.
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError>;
+
+    /// Whether anything of a tenant can be [erased](LogAdmin::erase) here while a server runs.
+    fn erases(&self) -> bool {
+        false
+    }
+
+    /// Erases something of a tenant, after what was asked of its log before this, and before it is opened again. The tenant must be
+    /// closed. Does not wait; `on_erased` is told. What is stopped on its way is to be asked for again.
+    fn erase(&self, _tenant: &TenantId, _erasure: Erasure, _on_erased: OnErased) {}
 
     /// How the disk is doing. Does not wait for the writer.
     fn storage(&self) -> StorageStatus {

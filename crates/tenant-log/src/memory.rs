@@ -1,6 +1,7 @@
 //! A log in memory: for tests and simulations, and for what need not outlive its process.
 
 mod answers;
+mod erasing;
 mod log_admin;
 mod orders;
 mod tenant;

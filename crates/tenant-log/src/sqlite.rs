@@ -13,6 +13,7 @@ mod completion_sink;
 mod cursors;
 mod disk_reserve;
 mod erasing;
+mod erasures;
 mod garbage_collector;
 mod maintenance;
 mod migrating_5;
@@ -46,7 +47,7 @@ pub use budget::DiskBudget;
 pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use compacting::{Compacted, compact};
-pub use erasing::{Erased, Person, erase_person, erase_tenant};
+pub use erasing::{erase_person, erase_tenant};
 pub use opening::OpenError;
 pub use progress::Progress;
 pub use reader::SqliteReader;
@@ -54,9 +55,10 @@ pub use reader::SqliteReader;
 use crate::row_seals::RowSeals;
 use crate::storage_status::{LogWork, StorageStatus, StorageWatch, disk_room};
 use crate::{
-    Assignment, DeadLetter, KeySource, Leases, LogAdmin, LogEntry, LogReader, LogWriter, Note,
-    NoteKind, OnCompletion, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention,
-    SavedCursor, SubmitError, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog, TenantStats,
+    Assignment, DeadLetter, Erasure, KeySource, Leases, LogAdmin, LogEntry, LogReader, LogWriter,
+    Note, NoteKind, OnCompletion, OnErased, OrderOwner, OutlinePage, Page, ReadError, ReadRequest,
+    Retention, SavedCursor, SubmitError, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
+    TenantStats,
 };
 use completion_sink::CompletionSink;
 use opening::DataDirectory;
@@ -331,6 +333,15 @@ impl LogAdmin for SqliteLog {
 
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
         self.queue.push(Request::Trim { now_ms })
+    }
+
+    fn erases(&self) -> bool {
+        true
+    }
+
+    fn erase(&self, tenant: &TenantId, erasure: Erasure, on_erased: OnErased) {
+        // What is not taken is dropped, and told so.
+        let _ = self.queue.push(Request::Erase(tenant.clone(), erasure, on_erased));
     }
 
     fn storage(&self) -> StorageStatus {

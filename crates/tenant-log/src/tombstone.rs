@@ -29,9 +29,10 @@ const USER_FIELDS: [&str; 8] = [
 ];
 
 /// Whose entries are to go.
-pub(crate) struct Concerned<'a> {
+#[derive(Debug)]
+pub(crate) struct Concerned {
     /// `None` where only orders are known of them.
-    pub(crate) user: Option<&'a str>,
+    pub(crate) user: Option<String>,
     /// The orders that are theirs: all that was said of those goes.
     pub(crate) orders: HashSet<String>,
 }
@@ -49,12 +50,12 @@ struct Message<'a> {
     payload: Option<&'a RawValue>,
 }
 
-impl Concerned<'_> {
+impl Concerned {
     /// Whether an entry is about one of their orders, was for them alone, or names them.
     pub(crate) fn is_about(&self, entry: &LogEntry) -> bool {
         let is_of_order = entry.entity.as_deref().is_some_and(|it| self.orders.contains(it));
         is_of_order
-            || self.user.is_some_and(|user| {
+            || self.user.as_deref().is_some_and(|user| {
                 let rooms = &mut entry.audience.rooms.iter();
                 let is_for_user = rooms.any(|room| room.name() == RoomName::User(user));
                 is_for_user || is_named_in(user, &entry.message)
@@ -151,8 +152,11 @@ mod tests {
         LogEntry { message: message.into(), ..plain }
     }
 
-    fn concerned(orders: &[&str]) -> Concerned<'static> {
-        Concerned { user: Some("ada"), orders: orders.iter().map(|it| (*it).to_owned()).collect() }
+    fn concerned(orders: &[&str]) -> Concerned {
+        Concerned {
+            user: Some("ada".into()),
+            orders: orders.iter().map(|it| (*it).to_owned()).collect(),
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod devices;
 mod disk;
 #[path = "promises/erasing.rs"]
 mod erasing;
+#[path = "promises/erasing_while_open.rs"]
+mod erasing_while_open;
 #[path = "promises/every_store.rs"]
 mod every_store;
 #[path = "promises/files.rs"]

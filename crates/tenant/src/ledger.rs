@@ -191,6 +191,15 @@ impl Ledger {
         matches!(self.state, State::Opening)
     }
 
+    /// The same, also where the tenant goes on without it meanwhile.
+    pub(crate) fn awaits_store(&self) -> bool {
+        match &self.state {
+            State::Opening => true,
+            State::Away { ask_at_ms, .. } | State::Lost { ask_at_ms, .. } => ask_at_ms.is_none(),
+            State::Closed | State::Open(_) => false,
+        }
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
     }

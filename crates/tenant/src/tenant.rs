@@ -140,6 +140,11 @@ impl Tenant {
         &self.id
     }
 
+    /// Whether the store was asked for the log, and has not answered.
+    pub fn awaits_log(&self) -> bool {
+        self.ledger.awaits_store()
+    }
+
     /// Whether clients can come in: the log is open, or is known to be away, and the tenant goes on without it.
     pub fn takes_clients(&self) -> bool {
         self.ledger.is_open() || self.is_log_away()

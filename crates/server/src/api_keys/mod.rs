@@ -104,6 +104,17 @@ impl ApiKeyBook {
         self.change(tenant, |all| all.remove(id))
     }
 
+    /// Takes all keys of a tenant away.
+    ///
+    /// # Errors
+    /// Those of [`ApiKeyBook::create`], but for `conflict`.
+    pub(crate) fn forget(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        let mut records = self.records();
+        let result = records.forget(tenant);
+        self.put_in_force(&mut records);
+        result
+    }
+
     fn change<R>(
         &self,
         tenant: &TenantId,

@@ -366,6 +366,22 @@ impl DeclarationStore {
         self.change(tenant, |of_tenant| drop(of_tenant.redactions.remove(id)))
     }
 
+    /// Forgets all that a tenant declared. Blocks until it is off the disk.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Degraded`]: the disk did not take it; all stays.
+    pub(crate) fn forget(
+        &mut self,
+        policies: &mut Policies,
+        tenant: &TenantId,
+    ) -> Result<(), KeepError> {
+        let before = self.kept.get(tenant).cloned().unwrap_or_default();
+        self.change(tenant, |of_tenant| *of_tenant = KeptTenant::default())?;
+        self.kept.insert(tenant.clone(), before);
+        self.put_in_place(policies, tenant.clone(), KeptTenant::default());
+        Ok(())
+    }
+
     /// Whether a restart could declare `name` beside everything else that is the tenant's then.
     fn has_room(&self, tenant: &TenantId, name: &str) -> bool {
         let kept = self.kept.get(tenant);
@@ -443,7 +459,7 @@ impl DeclarationStore {
 
 fn write(folder: &Folder, tenant: &TenantId, kept: &KeptTenant) -> io::Result<()> {
     if kept.is_empty() {
-        return folder.remove(&file_name(tenant));
+        return folder.destroy(&file_name(tenant));
     }
     let bytes = tenant_file::encode(tenant, kept)?;
     folder.replace(&file_name(tenant), &bytes)

@@ -170,6 +170,14 @@ impl Declarations {
         })
     }
 
+    /// Takes back all that a tenant declared over HTTP: event types, rules and redactions.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Degraded`] where that cannot be kept; nothing changed.
+    pub(crate) fn forget(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        self.change(|policies, store| store.forget(policies, tenant))
+    }
+
     /// Puts another configuration's event types, rules, redactions and what is promised of events in the place of those in force, and over
     /// them what tenants declared.
     ///

@@ -136,6 +136,12 @@ impl KeySource for KeyStore {
         self.found(tenant).map_err(|error| KeySourceError(error.to_string()))
     }
 
+    fn destroy(&self, tenant: &TenantId) -> Result<(), KeySourceError> {
+        let destroyed = self.files.as_ref().map_or(Ok(()), |files| files.destroy(tenant));
+        self.known().tenants.remove(tenant);
+        destroyed.map_err(|error| KeySourceError(error.to_string()))
+    }
+
     fn refresh(&self) {
         let Some(files) = &self.files else { return };
         match files.changes() {

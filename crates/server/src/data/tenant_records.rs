@@ -275,6 +275,17 @@ impl<T: TenantRecord> TenantRecords<T> {
         Err(Refusal::new(ErrorCode::Conflict, sentence))
     }
 
+    /// Forgets all that is kept of a tenant. Blocks for it.
+    ///
+    /// # Errors
+    /// As [`TenantRecords::change`].
+    pub(crate) fn forget(&mut self, tenant: &TenantId) -> Result<(), Refusal> {
+        self.change(tenant, |kept| {
+            *kept = T::default();
+            Ok(())
+        })
+    }
+
     fn save(&mut self, tenant: &TenantId, next: &T) -> Result<(), DocumentError> {
         let away = |error: &dyn std::fmt::Display| DocumentError::Away(error.to_string());
         match &mut self.place {
@@ -298,7 +309,7 @@ impl Disk {
             None => self.folder.insert(Folder::open(&self.path)?),
         };
         match encode(tenant, next)? {
-            document if document.is_empty() => folder.remove(&file_name(tenant)),
+            document if document.is_empty() => folder.destroy(&file_name(tenant)),
             document => folder.replace(&file_name(tenant), &document),
         }
     }

@@ -1,6 +1,7 @@
 //! What waits for the disk: on threads of its own, so that publishing does not wait behind it, and not too much.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use http::StatusCode;
@@ -16,6 +17,8 @@ use crate::hub::Hub;
 const CHANGES: QueueLimits = QueueLimits { at_once: 1, in_all: 64, per_tenant: 8 };
 const READS: QueueLimits = QueueLimits { at_once: READS_AT_ONCE, ..CHANGES };
 const READS_AT_ONCE: usize = 2;
+const ERASURES: QueueLimits = QueueLimits { at_once: 1, in_all: 16, per_tenant: 1 };
+const ERASURES_PAUSE: Duration = Duration::from_secs(1);
 /// Threads for all: changes, reads, and the operator's.
 pub(crate) const THREADS: usize = READS_AT_ONCE + 2;
 
@@ -23,6 +26,7 @@ pub(crate) const THREADS: usize = READS_AT_ONCE + 2;
 pub(crate) struct DiskWork {
     changes: TenantQueue,
     reads: TenantQueue,
+    erasures: TenantQueue,
     /// What the operator looks at: of all tenants, so in nobody's place.
     of_operator: Arc<Semaphore>,
 }
@@ -32,9 +36,34 @@ impl Default for DiskWork {
         Self {
             changes: TenantQueue::new(CHANGES),
             reads: TenantQueue::new(READS),
+            erasures: TenantQueue::new(ERASURES),
             of_operator: Arc::new(Semaphore::new(1)),
         }
     }
+}
+
+/// Erases something of `tenant` in its turn, which goes on where nobody waits for it any more. Nothing more of the tenant is erased within
+/// a second after it: everybody waits for a moment at the end of each.
+///
+/// # Errors
+/// `erase`'s, or [`ErrorCode::Overloaded`]: something of the tenant is being erased, or too much waits.
+pub(super) async fn erase<T: Send + 'static>(
+    hub: &Arc<Hub>,
+    tenant: &TenantId,
+    erase: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let sentence =
+        "something of the tenant is being erased, or was a moment ago; try again shortly";
+    let turn = hub.disk_work.erasures.turn(tenant, sentence).await?;
+    let erased = tokio::spawn(async move {
+        let erased = erase.await;
+        turn.end_with_pause(ERASURES_PAUSE);
+        erased
+    });
+    erased.await.unwrap_or_else(|_| {
+        let sentence = "what was erased nobody knows; erase it again";
+        Err(Refusal::new(ErrorCode::Timeout, sentence).into())
+    })
 }
 
 /// Whether a change is only to be tried.

@@ -12,6 +12,7 @@ mod dead_letters;
 mod device_journal;
 mod disk_work;
 mod drain;
+mod erasures;
 mod error;
 mod events;
 mod explain;
@@ -117,6 +118,8 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(log_level::show, log_level::set, log_level::reset))
         .routes(routes!(performance::performance))
         .routes(routes!(tenants::list))
+        .routes(routes!(erasures::erase_person))
+        .routes(routes!(erasures::erase_tenant))
         .routes(routes!(configuration::list))
         .routes(routes!(tenant_metrics::show))
         .routes(routes!(problem::list))

@@ -44,6 +44,7 @@ const CLOSED: [&str; 7] = [
         (name = "rules", description = "Where events go, and why"),
         (name = "log", description = "What was accepted, and what could not be delivered"),
         (name = "webhooks", description = "Back ends that are told of events"),
+        (name = "erasing", description = "What is erased of a person or a tenant"),
         (name = "revocations", description = "Tokens that are refused before their end"),
         (name = "api keys", description = "Keys of back ends, in the place of tokens"),
         (name = "audit", description = "Who did what, and what was refused"),

@@ -86,6 +86,17 @@ impl RevocationBook {
         self.change(tenant, |kept| kept.remove(id)).map(|((), _)| ())
     }
 
+    /// Forgets all that a tenant has revoked.
+    ///
+    /// # Errors
+    /// Those of [`RevocationBook::revoke`], but for `conflict`.
+    pub(crate) fn forget(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let result = state.records.forget(tenant);
+        self.end_all(self.put_in_force(state));
+        result
+    }
+
     fn change<R>(
         &self,
         tenant: &TenantId,

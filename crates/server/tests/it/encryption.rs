@@ -173,3 +173,31 @@ fn an_erased_person_is_in_no_file_and_a_tombstone_is_read_and_delivered_to_nobod
     let (code, findings, notes) = on(path, "", &["log", "check"]);
     assert_eq!((code, &*findings), (0, ""), "{notes}");
 }
+
+#[test]
+fn a_master_key_beside_a_log_in_redis_is_refused_at_the_start_however_it_is_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("master.key");
+    std::fs::write(&file, KEY).unwrap();
+    let file = file.to_str().unwrap();
+    for place in ["data", "none"] {
+        let given: [fn(&mut WebSocketConfig, &str); 3] = [
+            |config, _| config.security.encryption_key = Some(foodtrack_server::Secret::new(KEY)),
+            |config, file| config.security.encryption_key_file = Some(file.into()),
+            |config, file| {
+                config.security.encryption_key_command = vec!["cat".into(), file.into()];
+            },
+        ];
+        for give in given {
+            let mut config = config();
+            give(&mut config, file);
+            config.clone().check().unwrap();
+            config.redis.url = Some(foodtrack_server::Secret::new("redis://127.0.0.1:1"));
+            if place == "data" {
+                config.data_dir = Some(directory.path().to_str().unwrap().into());
+            }
+            let told = config.check().unwrap_err().to_string();
+            assert!(told.contains("and not in Redis") && !told.contains(KEY), "{told}");
+        }
+    }
+}

@@ -291,6 +291,10 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
         "POST /api/v1/drain" => plain(r#"{"then":"stay"}"#),
         "PUT /api/v1/log-level" => plain(r#"{"level":"debug","of":"tenant","userId":"u7"}"#),
         "GET /api/v1/log-level" | "DELETE /api/v1/log-level" => plain(""),
+        "POST /api/v1/erasures" => plain(r#"{"user":"ada"}"#),
+        "POST /api/v1/tenants/{tenant}/erase" => {
+            (row.request.replace("{tenant}", "t1"), r#"{"confirm":"t1"}"#.into())
+        }
         "POST /api/v1/publish/batch" => plain(&format!("{{\"events\":[{order}]}}")),
         "GET /api/v1/connections" => {
             sid();

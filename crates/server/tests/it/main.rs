@@ -13,6 +13,7 @@ mod data_dir;
 mod descriptors;
 mod door;
 mod encryption;
+mod erasing;
 mod given_listener;
 mod http_api;
 mod http_reference;

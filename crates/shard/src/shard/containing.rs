@@ -40,20 +40,28 @@ impl Shard {
 
     /// Drops what a tenant has in memory, and sends its clients away: they come back by themselves and recover.
     pub(super) fn drop_tenant(&mut self, io: &mut Reactor, tenant: u32) {
-        let Some(resident) = self.tenants.get_mut(tenant as usize) else { return };
-        let successor = resident.tenant.successor();
-        let broken = std::mem::replace(&mut resident.tenant, successor);
+        let Some(resident) = self.tenants.get(tenant as usize) else { return };
+        let broken = &resident.tenant;
         let message = broken.message_at_work().map(|id| id.to_string());
         tracing::error!(
             tenant = broken.id().as_str(),
             message,
             "a panic in a tenant's turn: its clients are sent away, and it is opened again from its log"
         );
+        self.parts.settings.counters.tenant_panics.add(1);
+        self.begin_anew(io, tenant);
+    }
+
+    /// Puts a tenant that knows nothing in the place of one, and sends its clients away. Who waited for its log comes again, and has it
+    /// opened then; who waited for its answer is told that nobody knows.
+    pub(super) fn begin_anew(&mut self, io: &mut Reactor, tenant: u32) {
+        let Some(resident) = self.tenants.get_mut(tenant as usize) else { return };
+        let successor = resident.tenant.successor();
+        let before = std::mem::replace(&mut resident.tenant, successor);
         let counters = &self.parts.settings.counters;
-        counters.tenant_panics.add(1);
-        counters.logs_away.sub(u64::from(broken.is_log_away()));
+        counters.logs_away.sub(u64::from(before.is_log_away()));
         if let Some(crowds) = &self.parts.settings.crowds {
-            crowds.set_here(broken.id(), None);
+            crowds.set_here(before.id(), None);
         }
         let mut counted = 0;
         for client in resident.clients.take_all() {
@@ -64,11 +72,10 @@ impl Shard {
         counters.connections.sub(counted);
         counters.connections_closed.add(counted);
         counters.tenants.sub(u64::from(counted > 0));
-        // Who waited for its log comes again, and has it opened then; who waited for its answer is told that nobody knows.
         self.waiting.remove(&tenant);
         self.replies.drop_of(tenant);
         self.unfinished.retain(|it| *it != tenant);
-        if caught(|| drop(broken)).is_err() {
+        if caught(|| drop(before)).is_err() {
             tracing::error!("what was left of a tenant could not be dropped whole");
         }
     }

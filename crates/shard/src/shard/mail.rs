@@ -20,6 +20,9 @@ impl Shard {
             ShardMessage::Tenant(tenant, request, reply) => {
                 self.handle_request(io, &tenant, request, reply);
             }
+            ShardMessage::Erase(tenant, erasure, on_erased) => {
+                self.erase(io, &tenant, erasure, on_erased);
+            }
             ShardMessage::Answered(tenant, requester, answer) => {
                 // Where the tenant is not here, nobody waits.
                 if let Some(tenant) = self.by_name.get(&tenant).copied() {

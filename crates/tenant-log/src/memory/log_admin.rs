@@ -4,7 +4,9 @@ use foodtrack_contract::{Cursor, TenantId};
 
 use super::tenant::Tenant;
 use super::{MemoryLog, lock};
-use crate::{Leases, LogAdmin, NoteKind, ReadError, SubmitError, TenantStats};
+use crate::{
+    Erased, Erasure, Leases, LogAdmin, NoteKind, OnErased, ReadError, SubmitError, TenantStats,
+};
 
 impl Leases for MemoryLog {}
 
@@ -35,6 +37,25 @@ impl LogAdmin for MemoryLog {
                 dead_letters: tenant.dead_letters.len() as u64,
             }
         })
+    }
+
+    fn erases(&self) -> bool {
+        // What others write to they would have to let go of, too.
+        !self.is_shared
+    }
+
+    fn erase(&self, tenant: &TenantId, erasure: Erasure, on_erased: OnErased) {
+        let mut tenants = lock(&self.store.tenants);
+        let erased = match erasure.person() {
+            None => tenants.remove(tenant).map(|gone| Erased {
+                entries: gone.entries.len() as u64,
+                others: gone.others(),
+                ..Erased::default()
+            }),
+            Some(person) => tenants.get_mut(tenant).map(|it| it.erase_person(tenant, person)),
+        };
+        drop(tenants);
+        on_erased.tell(Ok(Erased { is_rewritten: true, ..erased.unwrap_or_default() }));
     }
 
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {

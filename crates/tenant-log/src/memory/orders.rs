@@ -1,6 +1,6 @@
 //! Whose orders are whose, in memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -73,6 +73,43 @@ impl Orders {
 
     pub(super) fn has_room(&self) -> bool {
         self.owners.len() < MEMORY_ORDERS_MAX
+    }
+
+    /// The orders whose customer a user is.
+    pub(super) fn of_customer(&self, user: &str) -> HashSet<String> {
+        let own = self.owners.iter().filter(|(_, customer)| customer.as_deref() == Some(user));
+        own.map(|(order, _)| String::from(&**order)).collect()
+    }
+
+    /// Forgets whose they are where that is a user, and what is assigned to the user. An order stays somebody's, or a customer who names
+    /// it could claim it. Returns how many that were.
+    pub(super) fn forget_user(&mut self, user: &str) -> u64 {
+        let mut gone = 0;
+        for customer in self.owners.values_mut().filter(|it| it.as_deref() == Some(user)) {
+            *customer = None;
+            gone += 1;
+        }
+        let before = self.assignments.len();
+        self.assignments.retain(|_, assignment| *assignment.user != *user);
+        gone + self.end_of_assignments(before)
+    }
+
+    /// The same of one order.
+    pub(super) fn forget_order(&mut self, order: &str) -> u64 {
+        let customer = self.owners.get_mut(order).and_then(Option::take);
+        let before = self.assignments.len();
+        self.assignments.remove(order);
+        u64::from(customer.is_some()) + self.end_of_assignments(before)
+    }
+
+    fn end_of_assignments(&mut self, before: usize) -> u64 {
+        self.assigned.retain(|order| self.assignments.contains_key(order));
+        (before - self.assignments.len()) as u64
+    }
+
+    /// How much is known: owners and assignments.
+    pub(super) fn count(&self) -> u64 {
+        (self.owners.len() + self.assignments.len()) as u64
     }
 
     /// The newest, oldest first.

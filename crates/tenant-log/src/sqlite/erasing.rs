@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use foodtrack_contract::{RoomName, TenantId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::check::CheckError;
 use super::garbage_collector::STRETCH_BITS;
@@ -22,27 +22,7 @@ use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
 use crate::row_seals::{BatchPlace, RowSeals};
 use crate::tombstone::{Concerned, tombstone};
-use crate::{KeySource, LogEntry, LoggedRoom, NoteKind};
-
-/// What was erased.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Erased {
-    /// How many entries: of a tenant those that were there, of a person those that were no tombstones yet.
-    pub entries: u64,
-    /// Entries that could not be read, and were left as they are: of a person alone.
-    pub damaged: u64,
-    /// How many orders, assignments, notes, subscribers and dead letters went or lost their customer.
-    pub others: u64,
-}
-
-/// Whose entries are erased.
-#[derive(Clone, Copy, Debug)]
-pub enum Person<'a> {
-    /// The user of this name, as tokens have it.
-    User(&'a str),
-    /// Who made this order, and may have no login: what was said of the order goes.
-    OfOrder(&'a str),
-}
+use crate::{Erased, KeySource, LogEntry, LoggedRoom, NoteKind, Person};
 
 /// Erases a tenant from the log in `directory`, which no server may be using. One that has none is erased already. Keys are the
 /// caller's to destroy, before this: what is in copies of the log is then closed for good.
@@ -63,7 +43,7 @@ pub fn erase_tenant(
     };
     let erased = erased.map_err(|error| store(&directory, &error))?;
     write_anew(connection, &directory)?;
-    Ok(erased)
+    Ok(Erased { is_rewritten: true, ..erased })
 }
 
 /// Erases what concerns a person from a tenant's log in `directory`, which no server may be using: entries become tombstones, and
@@ -87,19 +67,9 @@ pub fn erase_person(
             return Ok(Erased::default());
         };
         let transaction = connection.unchecked_transaction()?;
-        let concerned = match person {
-            Person::User(user) => {
-                Concerned { user: Some(user), orders: orders_of(&transaction, no, user)? }
-            }
-            Person::OfOrder(order) => {
-                Concerned { user: None, orders: HashSet::from([order.to_owned()]) }
-            }
-        };
+        let concerned = concerned(&transaction, no, person)?;
         let mut erased = bury(&transaction, &seals, (no, tenant), &concerned)?;
-        erased.others = match person {
-            Person::User(user) => forget(&transaction, &seals, (no, tenant), user)?,
-            Person::OfOrder(order) => forget_order(&transaction, no, order)?,
-        };
+        erased.others = forget_person(&transaction, &seals, (no, tenant), person)?;
         transaction.commit()?;
         Ok(erased)
     };
@@ -108,10 +78,11 @@ pub fn erase_person(
         Stopped::Seal(detail) => CheckError::Store { path: directory.file(), detail },
     })?;
     write_anew(connection, &directory)?;
-    Ok(erased)
+    Ok(Erased { is_rewritten: true, ..erased })
 }
 
-enum Stopped {
+/// Why nothing more is erased.
+pub(super) enum Stopped {
     Store(rusqlite::Error),
     Seal(String),
 }
@@ -142,12 +113,8 @@ fn erase_rows(connection: &Connection, no: i64) -> rusqlite::Result<Erased> {
          WHERE first + entries - 1 <= trimmed_through GROUP BY 1",
         [STRETCH_BITS],
     )?;
-    let mut others = 0;
-    for table in ["places", "orders", "assignments", "notes", "subscribers", "dead_letters"] {
-        let gone = transaction.execute(&format!("DELETE FROM {table} WHERE tenant = ?"), [no])?;
-        // Places are the log's index, and nothing of the tenant's.
-        others += if table == "places" { 0 } else { gone as u64 };
-    }
+    let others = erase_side_rows(&transaction, no)?;
+    transaction.execute("DELETE FROM places WHERE tenant = ?", [no])?;
     transaction.execute("DELETE FROM tenants WHERE no = ?", [no])?;
     transaction.commit()?;
     Ok(Erased { entries, others, ..Erased::default() })
@@ -160,49 +127,100 @@ fn orders_of(connection: &Connection, no: i64, user: &str) -> rusqlite::Result<H
     orders.query_map(params![no, user], |row| row.get(0))?.collect()
 }
 
+/// Whose entries are meant.
+pub(super) fn concerned(
+    connection: &Connection,
+    no: i64,
+    person: Person<'_>,
+) -> rusqlite::Result<Concerned> {
+    Ok(match person {
+        Person::User(user) => {
+            Concerned { user: Some(user.to_owned()), orders: orders_of(connection, no, user)? }
+        }
+        Person::OfOrder(order) => {
+            Concerned { user: None, orders: HashSet::from([order.to_owned()]) }
+        }
+    })
+}
+
+/// Takes away what is kept of a tenant beside its entries. Returns how many rows those were.
+pub(super) fn erase_side_rows(connection: &Connection, no: i64) -> rusqlite::Result<u64> {
+    let mut gone = 0;
+    for table in ["orders", "assignments", "notes", "subscribers", "dead_letters"] {
+        gone += connection.execute(&format!("DELETE FROM {table} WHERE tenant = ?"), [no])?;
+    }
+    Ok(gone as u64)
+}
+
 /// Puts tombstones in the place of entries.
 fn bury(
     connection: &Connection,
     seals: &RowSeals,
     (no, tenant): (i64, &TenantId),
-    concerned: &Concerned<'_>,
+    concerned: &Concerned,
 ) -> Result<Erased, Stopped> {
     let mut erased = Erased::default();
     let mut packer = Packer::default();
     let mut some = connection
         .prepare(&format!("SELECT {ENTRIES}, runs.seq FROM runs WHERE tenant = ? ORDER BY seq"))?;
-    let mut update = connection.prepare("UPDATE runs SET heads = ?, bodies = ? WHERE seq = ?")?;
     let mut rows = some.query([no])?;
     while let Some(row) = rows.next()? {
-        let batch = rows::entries(row, 0, seals, tenant)?;
-        let read: Result<Vec<LogEntry>, _> = batch
-            .iter()
-            .map(|(offset, entry)| entry.and_then(|(head, body)| head.entry(offset, body)))
-            .collect();
-        let Ok(entries) = read else {
-            erased.damaged += batch.iter().count() as u64;
-            continue;
-        };
-        let mut builder = BatchBuilder::default();
-        let mut count = 0;
-        for entry in &entries {
-            let buried = concerned.is_about(entry).then(|| tombstone(entry, tenant)).flatten();
-            count += u64::from(buried.is_some());
-            builder.push(&buried.as_ref().unwrap_or(entry).by_ref());
-        }
-        if count == 0 {
-            continue;
-        }
-        erased.entries += count;
-        let finished = builder.finish(&mut packer);
-        let [ids, heads, bodies] = finished.columns();
-        let place = BatchPlace { tenant, first: finished.first, ids, heads };
-        let bodies =
-            seals.seal_bodies(place, bodies).map_err(|error| Stopped::Seal(error.to_string()))?;
-        let seq: i64 = row.get(ENTRIES_COLUMNS)?;
-        update.execute(params![heads, bodies, seq])?;
+        bury_row(connection, (seals, tenant, concerned), row, &mut packer, &mut erased)?;
     }
     Ok(erased)
+}
+
+/// Puts tombstones in the place of the entries of one row, which is [`ENTRIES`] and its seq, and counts them.
+pub(super) fn bury_row(
+    connection: &Connection,
+    (seals, tenant, concerned): (&RowSeals, &TenantId, &Concerned),
+    row: &Row<'_>,
+    packer: &mut Packer,
+    erased: &mut Erased,
+) -> Result<(), Stopped> {
+    let batch = rows::entries(row, 0, seals, tenant)?;
+    let read: Result<Vec<LogEntry>, _> = batch
+        .iter()
+        .map(|(offset, entry)| entry.and_then(|(head, body)| head.entry(offset, body)))
+        .collect();
+    let Ok(entries) = read else {
+        erased.damaged += batch.iter().count() as u64;
+        return Ok(());
+    };
+    let mut builder = BatchBuilder::default();
+    let mut count = 0;
+    for entry in &entries {
+        let buried = concerned.is_about(entry).then(|| tombstone(entry, tenant)).flatten();
+        count += u64::from(buried.is_some());
+        builder.push(&buried.as_ref().unwrap_or(entry).by_ref());
+    }
+    if count == 0 {
+        return Ok(());
+    }
+    erased.entries += count;
+    let finished = builder.finish(packer);
+    let [ids, heads, bodies] = finished.columns();
+    let place = BatchPlace { tenant, first: finished.first, ids, heads };
+    let bodies =
+        seals.seal_bodies(place, bodies).map_err(|error| Stopped::Seal(error.to_string()))?;
+    let seq: i64 = row.get(ENTRIES_COLUMNS)?;
+    connection
+        .prepare_cached("UPDATE runs SET heads = ?, bodies = ? WHERE seq = ?")?
+        .execute(params![heads, bodies, seq])?;
+    Ok(())
+}
+
+/// Takes away what else is known of a person. Returns how much that was.
+pub(super) fn forget_person(
+    connection: &Connection,
+    seals: &RowSeals,
+    of: (i64, &TenantId),
+    person: Person<'_>,
+) -> Result<u64, Stopped> {
+    match person {
+        Person::User(user) => forget(connection, seals, of, user),
+        Person::OfOrder(order) => forget_order(connection, of.0, order),
+    }
 }
 
 /// Takes away what else names a user. Returns how much that was.

@@ -11,7 +11,10 @@ use super::submitter::Part;
 use super::tail_cache::TailCache;
 use crate::packing::Packer;
 use crate::record_batch::RecordBatch;
-use crate::{Completion, DeadLetter, Note, SavedCursor, SubmitError, SubscriberKey, TailSnapshot};
+use crate::{
+    Completion, DeadLetter, Erasure, Note, OnErased, SavedCursor, SubmitError, SubscriberKey,
+    TailSnapshot,
+};
 
 /// How many requests may wait, besides what threads have gathered.
 pub(super) const QUEUE_REQUESTS_MAX: usize = 131_072;
@@ -42,6 +45,8 @@ pub(super) enum Request {
         now_ms: u64,
     },
     Compact,
+    /// Of a tenant that was closed.
+    Erase(TenantId, Erasure, OnErased),
 }
 
 impl Request {

@@ -123,7 +123,8 @@ fn goes_of(
     Ok(going.last().map(|(offset, ..)| offset).filter(|offset| *offset > trimmed_through))
 }
 
-fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result<()> {
+/// Releases a tenant's entries up to an offset, all of which are indexed.
+pub(super) fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result<()> {
     let through = number(through.get());
     connection
         .prepare_cached(

@@ -1,6 +1,7 @@
 //! The writer thread: everything in the queue becomes one transaction with one fsync; then completions are reported.
 
 mod budgeting;
+mod erasing_steps;
 mod giving_back;
 mod making_room;
 mod transacting;
@@ -20,6 +21,7 @@ use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
 use super::completion_sink::{Appended, CompletionSink, Outcome};
 use super::disk_reserve::{COMMIT_BYTES_MAX, DiskReserve, WRITE_AHEAD_BYTES_MAX};
+use super::erasures::Erasures;
 use super::maintenance::Maintenance;
 use super::offset_index::OffsetIndex;
 use super::queue::{Nap, Queue, Request};
@@ -61,6 +63,7 @@ pub(super) struct Writer {
     /// Whether pieces of what was not sealed may be anywhere in the file.
     rewrites: bool,
     notes: SideNotes,
+    erasures: Erasures,
     is_compacting: bool,
     /// The largest size of the database.
     pages_max: u64,
@@ -107,6 +110,7 @@ impl Writer {
             overwrites: options.overwrites,
             rewrites: false,
             notes: SideNotes::default(),
+            erasures: Erasures::default(),
             is_compacting: false,
             pages_max,
             reserve: DiskReserve::beside(file),
@@ -149,12 +153,13 @@ impl Writer {
         // On a full disk it takes room first.
         let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
         let round = self.maintenance.is_in_round().then_some(room);
-        let compacting = self.is_compacting.then_some(Duration::ZERO);
+        let at_once = self.is_compacting || !self.erasures.is_empty();
+        let at_once = at_once.then_some(Duration::ZERO);
         let probe = self.is_full.then_some(ROOM_PROBE);
         let resealing = self.resealing.wait().filter(|_| !self.is_full);
         let maintenance = self.maintenance.quiet(&self.index).filter(|_| !self.is_full);
         Nap {
-            at_most: [round, compacting, probe, resealing, self.notes.wait(), self.budget.wait()]
+            at_most: [round, at_once, probe, resealing, self.notes.wait(), self.budget.wait()]
                 .into_iter()
                 .flatten()
                 .min(),
@@ -170,7 +175,8 @@ impl Writer {
         if !self.is_poisoned {
             self.keep_to_budget();
         }
-        let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
+        let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero())
+            || self.erasures.is_beginning() && !self.notes.is_empty();
         let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
         let needs_room = has_writes || self.maintenance.is_in_round();
         if self.is_full && needs_room && !self.is_poisoned {
@@ -186,6 +192,9 @@ impl Writer {
         }
         if has_writes || is_maintenance_due && !self.is_full {
             self.transact_all(writes, is_quiet);
+        }
+        if !self.is_poisoned {
+            self.erase_some();
         }
         // What is to be overwritten is on pages that are free now, and beside the database.
         self.is_compacting |= self.maintenance.take_erased();
@@ -222,6 +231,9 @@ impl Writer {
                     self.notes.letter(tenant, offset, subscriber, None);
                 }
                 Request::Compact => self.is_compacting = true,
+                Request::Erase(tenant, erasure, on_erased) => {
+                    self.erasures.add(tenant, erasure, on_erased);
+                }
                 Request::Trim { now_ms } => {
                     self.room_tried_at = None;
                     if let Some(keys) = self.seals.keys() {
@@ -231,7 +243,7 @@ impl Writer {
                         self.failed(&error.into());
                     }
                 }
-                request => writes.push(request),
+                request => writes.extend(self.erasures.hold(request)),
             }
         }
         (writes, has_tickets)

@@ -17,11 +17,11 @@ use crate::support::{
 };
 
 /// Stands in all that is Ada's.
-const MARKER: &str = "ring-twice-at-the-green-door";
+pub(crate) const MARKER: &str = "ring-twice-at-the-green-door";
 /// Stands in all that is somebody else's.
-const OTHER: &str = "leave-it-at-the-blue-gate";
+pub(crate) const OTHER: &str = "leave-it-at-the-blue-gate";
 
-fn options(keys: Option<&Arc<KeyBox>>) -> SqliteOptions {
+pub(crate) fn options(keys: Option<&Arc<KeyBox>>) -> SqliteOptions {
     let keys = keys.map(|it| Arc::clone(it) as Arc<dyn KeySource>);
     SqliteOptions { keys, ..SqliteOptions::default() }
 }
@@ -56,7 +56,7 @@ fn about(n: u64, order: &str, marker: &str) -> LogEntry {
 }
 
 /// Fills a tenant: entries 1 to 40, a quarter of them about Ada's order, and notes, places and letters of hers and of Bob's.
-fn fill(open: &OpenLog, name: &str) {
+pub(crate) fn fill(open: &OpenLog, name: &str) {
     let mut writer = open.writer(name);
     for n in 1..=40 {
         let entry = match n % 4 {
@@ -92,14 +92,18 @@ fn fill(open: &OpenLog, name: &str) {
     wait_for(|| open.log.dead_letters(&tenant, Offset::ZERO, 10).unwrap().len() == 2);
 }
 
-fn messages(directory: &Path, keys: Option<&Arc<KeyBox>>, tenant: &TenantId) -> Vec<LogEntry> {
+pub(crate) fn messages(
+    directory: &Path,
+    keys: Option<&Arc<KeyBox>>,
+    tenant: &TenantId,
+) -> Vec<LogEntry> {
     let keys = keys.map(|it| Arc::clone(it) as Arc<dyn KeySource>);
     let reader = SqliteReader::open(directory, keys).unwrap();
     reader.read(&request(tenant, 0, 100)).unwrap().entries
 }
 
 #[track_caller]
-fn check_is_well(directory: &Path, keys: Option<&Arc<KeyBox>>) {
+pub(crate) fn check_is_well(directory: &Path, keys: Option<&Arc<KeyBox>>) {
     let keys = keys.map(|it| Arc::clone(it) as Arc<dyn KeySource>);
     let report = check_with_progress(directory, keys, &mut |_| {}).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());

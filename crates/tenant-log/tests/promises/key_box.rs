@@ -54,6 +54,11 @@ impl KeySource for KeyBox {
     ) -> Result<Option<Arc<TenantKeys>>, KeySourceError> {
         Ok(self.keys(tenant))
     }
+
+    fn destroy(&self, tenant: &TenantId) -> Result<(), KeySourceError> {
+        self.forget(tenant);
+        Ok(())
+    }
 }
 
 pub(crate) struct InSealedSqlite(tempfile::TempDir, Arc<KeyBox>);

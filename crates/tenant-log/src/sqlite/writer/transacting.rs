@@ -123,9 +123,11 @@ impl Writer {
         self.is_poisoned = true;
         self.sink.watch().set_failed();
         self.is_compacting = false;
+        let opens = self.erasures.give_up();
         let tickets = self.notes.take_ticketed();
         self.notes.clear();
         self.queue.poison();
+        self.sink.refuse_all(opens.into_iter());
         self.sink.not_noted(tickets, RefusedReason::Poisoned);
     }
 }
