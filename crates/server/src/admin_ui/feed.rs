@@ -148,7 +148,9 @@ fn read_on(
         entries_max: usize::try_from(EVENTS_MAX).unwrap_or(usize::MAX),
         bytes_max: EVENTS_BYTES_MAX,
     });
-    Some((end, page.ok()?.entries))
+    let page = page.ok()?;
+    // What had no room in one look is told at the next.
+    Some(((end.0, page.next), page.entries))
 }
 
 /// Tells all who look at the tenant what each has not seen.

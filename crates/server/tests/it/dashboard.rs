@@ -150,6 +150,15 @@ fn the_admin_namespace_shows_a_login_its_own_tenant_and_ends_with_its_token() {
     let published = call(address, "POST /api/v1/publish", &token("roma", UserRole::System), &order);
     assert_eq!(published.status, 200);
     hear(address, &path, "event_received");
+    // More than is looked at in one look.
+    let note = "x".repeat(120_000);
+    for n in 0..10 {
+        let payload = json!({ "orderId": format!("large-{n}"), "note": note });
+        let order = json!({ "type": "order:created", "payload": payload }).to_string();
+        let system = token("roma", UserRole::System);
+        assert_eq!(call(address, "POST /api/v1/publish", &system, &order).status, 200);
+    }
+    hear(address, &path, "large-9");
     let everyone = json!({ "kind": "user", "value": "u1" }).to_string();
     let owner = token("roma", UserRole::RestaurantOwner);
     assert_eq!(call(address, "POST /api/v1/revocations", &owner, &everyone).status, 201);
