@@ -68,6 +68,7 @@ mod refusal_counts;
 mod reload;
 mod revocations;
 mod room_names;
+mod server_parts;
 mod shards_config;
 mod signature;
 mod start_error;

@@ -107,7 +107,7 @@ impl Performance {
         }
         Sample {
             opened: sum(|shard| shard.connections_opened.get()),
-            accepted: sum(|shard| shard.events_accepted.get()),
+            accepted: sum(|shard| shard.events.total()),
             refused: sum(|shard| shard.events_refused.get()),
             writes,
             cpu: process::cpu_time().unwrap_or_default(),
@@ -128,16 +128,22 @@ fn real(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use foodtrack_contract::{DeliveryClass, EventType};
+
     use super::*;
+
+    fn accept(counters: &Counters, count: u64) {
+        counters.events.add(&EventType::OrderCreated.into(), DeliveryClass::Durable, count);
+    }
 
     #[test]
     fn rates_are_what_the_counters_grew_by_over_the_window() {
         let counters = Arc::new(Counters::default());
         let performance = Performance::new(vec![Arc::clone(&counters)]);
         let start = Instant::now();
-        counters.events_accepted.add(1_000);
+        accept(&counters, 1_000);
         performance.sample(start);
-        counters.events_accepted.add(60);
+        accept(&counters, 60);
         counters.events_refused.add(20);
         counters.connections_opened.add(8);
         for us in [1_000, 2_000, 6_000] {
@@ -157,7 +163,7 @@ mod tests {
         let performance = Performance::new(vec![Arc::clone(&counters)]);
         let start = Instant::now();
         performance.sample(start);
-        counters.events_accepted.add(500);
+        accept(&counters, 500);
         for second in 1..=11 {
             performance.sample(start + Duration::from_secs(second));
         }

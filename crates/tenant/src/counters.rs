@@ -29,7 +29,6 @@ macro_rules! counters {
 
             /// An event was accepted.
             pub fn accepted(&self, event: &EventName, class: DeliveryClass) {
-                self.events_accepted.add(1);
                 self.events.add(event, class, 1);
             }
         }
@@ -47,8 +46,6 @@ counters! {
     connections_closed;
     /// Handshakes that were refused.
     handshakes_refused;
-    /// Events accepted from clients and back ends.
-    events_accepted;
     /// Events refused.
     events_refused;
     /// Of the refused, those that named another tenant.
@@ -161,6 +158,11 @@ impl EventCounts {
             EventName::Declared(_) => GROUPS - 1,
         };
         self.0[class as usize][group].add(n);
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.0.iter().flatten().map(Counter::get).sum()
     }
 
     /// Every class and group with its number. What tenants declared is the group `declared`.

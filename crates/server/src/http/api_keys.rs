@@ -8,7 +8,7 @@ use foodtrack_contract::{Permission, Refusal};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, Success};

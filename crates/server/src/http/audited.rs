@@ -1,16 +1,15 @@
 //! What the HTTP API was asked, as records of the audit log.
 
-use std::convert::Infallible;
-use std::fmt::Display;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::request::Parts;
+use axum::Extension;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use foodtrack_contract::Principal;
 
+use super::act::Act;
 use super::refusals::RefusedWith;
 use super::request_line::ClientAddress;
 use crate::audit::{AuditEntry, Share, cut};
@@ -31,50 +30,6 @@ const READS: [&str; 9] = [
 const PUBLISHES: [&str; 2] = ["/api/v1/publish", "/api/v1/publish/batch"];
 /// It is asked with a body, and changes nothing.
 const EXPLAIN: &str = "/api/v1/explain";
-
-/// A request that is being answered: who asks, and what it is about, as soon as that is known.
-#[derive(Clone, Default)]
-pub(super) struct Act(Arc<Mutex<Known>>);
-
-#[derive(Default)]
-struct Known {
-    principal: Option<Principal>,
-    /// Whoever runs the hub asks, and names no tenant.
-    is_operator: bool,
-    subject: Option<String>,
-}
-
-impl Act {
-    /// That of a request.
-    pub(super) fn of(parts: &Parts) -> Self {
-        parts.extensions.get::<Self>().cloned().unwrap_or_default()
-    }
-
-    pub(super) fn is_by(&self, principal: &Principal) {
-        self.known().principal = Some(principal.clone());
-    }
-
-    pub(super) fn is_by_operator(&self) {
-        self.known().is_operator = true;
-    }
-
-    /// Names what is not in the request's path.
-    pub(super) fn is_about(&self, subject: impl Display) {
-        self.known().subject = Some(cut(&subject.to_string()));
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl FromRequestParts<Arc<Hub>> for Act {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Hub>) -> Result<Self, Infallible> {
-        Ok(Self::of(parts))
-    }
-}
 
 /// What is known of a request before it is answered.
 struct Asked {
@@ -136,17 +91,19 @@ impl Asked {
 /// Answers a request, and tells of it what is to be told.
 pub(super) async fn tell(
     State(hub): State<Arc<Hub>>,
-    mut request: Request,
+    Extension(act): Extension<Act>,
+    request: Request,
     next: Next,
 ) -> Response {
     let asked = Asked::of(&request).filter(|_| hub.audit.is_on());
     let Some(asked) = asked else { return next.run(request).await };
-    let act = Act::default();
-    request.extensions_mut().insert(act.clone());
     let response = next.run(request).await;
     let code = response.extensions().get().map(|RefusedWith(code)| *code);
     let status = response.status();
-    let Known { principal, is_operator, subject } = std::mem::take(&mut *act.known());
+    let (principal, is_operator, subject) = {
+        let mut known = act.known();
+        (known.principal.clone(), known.is_operator, known.subject.take())
+    };
     let with_answer = |entry: AuditEntry| AuditEntry {
         status: Some(status.as_u16()),
         code: code.map(|code| code.as_str().into()),

@@ -13,9 +13,8 @@ use foodtrack_router::Viewer;
 use foodtrack_shard::PeerCertificate;
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::extract::Segments;
-use super::request_line::Asker;
 use crate::hub::Hub;
 use crate::log_report::Reports;
 use crate::operator_token::operator_of;
@@ -226,9 +225,11 @@ fn text<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
     parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// Whether the operator asks. The token is hashed once a request, whoever wants to know.
 fn is_operator(parts: &Parts, hub: &Hub) -> bool {
     let token = text(parts, header::AUTHORIZATION.as_str()).and_then(bearer);
-    hub.operator.as_ref().zip(token).is_some_and(|(operator, token)| operator.is(token))
+    let Some((operator, token)) = hub.operator.as_ref().zip(token) else { return false };
+    Act::of(parts).has_operators_token(|| operator.is(token))
 }
 
 fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
@@ -236,7 +237,7 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     let text = |name: &str| text(parts, name);
     if is_operator(parts, hub) {
         let principal = operator_of(text(TENANT_HEADER))?;
-        note(parts, &principal);
+        Act::of(parts).is_by(&principal);
         return Ok(Caller { principal, credential: Credential::Scoped(vec![Scope::Administer]) });
     }
     if parts.headers.contains_key(header::AUTHORIZATION) {
@@ -246,7 +247,7 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
             true => (hub.holder(shown)?, Credential::ApiKey),
             false => (hub.principal(shown)?, Credential::Token),
         };
-        note(parts, &principal);
+        Act::of(parts).is_by(&principal);
         return Ok(Caller { principal, credential });
     }
     // A browser shows its certificate for whichever page asks.
@@ -254,16 +255,8 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     let shown = parts.extensions.get::<PeerCertificate>().filter(|_| !is_a_pages);
     let known = shown.and_then(|shown| hub.certified(&shown.0, text(TENANT_HEADER)));
     let KnownClient { principal, scopes } = known.ok_or_else(token_missing)??;
-    note(parts, &principal);
+    Act::of(parts).is_by(&principal);
     Ok(Caller { principal, credential: Credential::Scoped(scopes) })
-}
-
-/// Names who asks in the request's line, and in the audit log's record of it.
-fn note(parts: &Parts, principal: &Principal) {
-    Act::of(parts).is_by(principal);
-    if let Some(asker) = parts.extensions.get::<Asker>() {
-        asker.is(principal);
-    }
 }
 
 fn token_missing() -> Refusal {

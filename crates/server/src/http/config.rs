@@ -6,7 +6,7 @@ use axum::extract::State;
 use foodtrack_contract::{ErrorCode, Refusal};
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::NodeService;
 use super::disk_work;
 use super::error::{Data, Success};

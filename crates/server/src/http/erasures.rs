@@ -9,7 +9,7 @@ use foodtrack_tenant_log::{EraseError, Erased, Erasure};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::{Administrator, Operator};
 use super::disk_work;
 use super::error::{Data, Success};

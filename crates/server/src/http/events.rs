@@ -8,7 +8,7 @@ use foodtrack_contract::EventDeclaration;
 use serde::Serialize;
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::Administrator;
 use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};

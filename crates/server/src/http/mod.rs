@@ -1,5 +1,6 @@
 //! The HTTP API: one file per resource, JSON in and out, the tenant always the token's.
 
+mod act;
 mod api_keys;
 mod audit;
 mod audited;

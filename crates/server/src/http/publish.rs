@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::Publisher;
 use super::error::{Data, Success};
 use super::extract::{self, Text};

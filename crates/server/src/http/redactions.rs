@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use foodtrack_router::Redaction;
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::Administrator;
 use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};

@@ -1,17 +1,16 @@
 //! A request of the HTTP API as the log names it: an id that its answer carries too, who asked, and what became of it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
-use foodtrack_contract::Principal;
 use foodtrack_transport::DoorRefusal;
 use uuid::Uuid;
 
+use super::act::Act;
 use super::refusals::RefusedWith;
 
 /// Where a request's id is, of a request and of its answer.
@@ -22,23 +21,6 @@ const ID_BYTES_MAX: usize = 128;
 /// The other end of the request's connection, or what a trusted proxy says of it.
 #[derive(Clone, Copy)]
 pub(crate) struct ClientAddress(pub(crate) SocketAddr);
-
-/// Who asked, once its token is known.
-#[derive(Clone, Default)]
-pub(crate) struct Asker(Arc<OnceLock<(String, String)>>);
-
-impl Asker {
-    /// The token was this one's.
-    pub(crate) fn is(&self, principal: &Principal) {
-        let (tenant, user) = (principal.tenant().as_str(), principal.user().as_str());
-        // It is asked once a request; whoever was known first is the one.
-        let _ = self.0.set((tenant.to_owned(), user.to_owned()));
-    }
-
-    fn names(&self) -> (Option<&str>, Option<&str>) {
-        self.0.get().map(|(tenant, user)| (tenant.as_str(), user.as_str())).unzip()
-    }
-}
 
 /// The id that a request brings, where it is a good one, or a new one.
 pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
@@ -58,14 +40,14 @@ fn is_good(id: &[u8]) -> bool {
 
 /// Gives each request an id and, where it is of interest, a line.
 pub(crate) async fn write(mut request: Request, next: Next) -> Response {
-    let (begun, id, asker) = (Instant::now(), request_id(request.headers()), Asker::default());
-    request.extensions_mut().insert(asker.clone());
+    let (begun, id, act) = (Instant::now(), request_id(request.headers()), Act::default());
+    request.extensions_mut().insert(act.clone());
     let line = Line {
         method: request.method().clone(),
         route: request.extensions().get::<MatchedPath>().cloned(),
         address: request.extensions().get::<ClientAddress>().copied(),
         id: id.clone(),
-        asker,
+        act,
     };
     let mut response = next.run(request).await;
     line.write(&response, begun.elapsed());
@@ -78,7 +60,7 @@ struct Line {
     route: Option<MatchedPath>,
     address: Option<ClientAddress>,
     id: HeaderValue,
-    asker: Asker,
+    act: Act,
 }
 
 impl Line {
@@ -107,7 +89,8 @@ macro_rules! levels {
     ($( $level:ident )*) => {
         impl Line {
             $( fn $level(&self, response: &Response, took: Duration) {
-                let (tenant, user) = self.asker.names();
+                let known = self.act.known();
+                let principal = known.principal.as_ref();
                 let code = response.extensions().get::<RefusedWith>().map(|it| it.0.as_str());
                 tracing::$level!(
                     request = self.id.to_str().unwrap_or_default(),
@@ -115,8 +98,8 @@ macro_rules! levels {
                     route = self.route.as_ref().map(MatchedPath::as_str),
                     status = response.status().as_u16(),
                     code,
-                    tenant,
-                    user,
+                    tenant = principal.map(|it| it.tenant().as_str()),
+                    user = principal.map(|it| it.user().as_str()),
                     address = self.address.map(|it| tracing::field::display(it.0.ip())),
                     ms = took.as_secs_f64() * 1_000.0,
                     "HTTP request"

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::ApiError;
-use super::audited::Act;
+use super::act::Act;
 use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, ListSuccess, Part, Success};

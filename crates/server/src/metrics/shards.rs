@@ -33,7 +33,6 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter connections_opened: "Clients that authenticated.";
     counter connections_closed: "Authenticated clients that went away.";
     counter handshakes_refused: "Handshakes that were refused.";
-    counter events_accepted: "Events accepted from clients and back ends.";
     counter events_refused: "Events refused.";
     counter tenant_mismatches: "Refused events that named another tenant.";
     counter rate_limited: "Refused events that were over a rate.";
@@ -123,6 +122,9 @@ pub(super) fn of_shards(page: &mut Page, shards: &[Arc<Counters>]) {
             false => page.counters(&full, known.help, samples),
         }
     }
+    let accepted = of_each(shards, |shard| shard.events.total());
+    let help = "Events accepted from clients and back ends.";
+    page.counters("foodtrack_events_accepted", help, accepted);
     let busy = of_each(shards, |shard| seconds(shard.times.turn.read().sum_us));
     let help = "Time that a shard's loop was at work: of a second, so much of its core is used.";
     page.counters("foodtrack_shard_busy_seconds", help, busy);
