@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use foodtrack_contract::UserRole;
-use foodtrack_server::{Secret, WebSocketConfig};
+use foodtrack_server::{LimitsConfig, Secret, WebSocketConfig};
 use serde_json::{Value, json};
 use test_support::{RedisServer, eventually, files_with, wait_until};
 
@@ -21,7 +21,13 @@ const OTHERS: &str = "leave-it-at-the-blue-gate";
 const ERASE: &str = "POST /api/v1/erasures";
 
 fn on(directory: &Path) -> WebSocketConfig {
-    config().data_dir(directory.to_str().unwrap()).operator_token(OPERATOR)
+    // It is asked again and again until its turn comes.
+    let limits = LimitsConfig {
+        api_requests_per_second_per_tenant: 0,
+        api_requests_per_second_per_token: 0,
+        ..LimitsConfig::default()
+    };
+    config().limits(limits).data_dir(directory.to_str().unwrap()).operator_token(OPERATOR)
 }
 
 fn owner(tenant: &str) -> String {
