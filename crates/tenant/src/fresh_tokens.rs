@@ -11,6 +11,8 @@ use crate::turn::Turn;
 
 /// How long before its token ends a connection is told, in seconds; half of what is left, where that is less.
 const TOKEN_WARNING_S: u64 = 60;
+/// An alarm may come so much before its second: the two clocks are not read at once, and both are rounded.
+const ALARM_EARLY_MS: u64 = 50;
 
 /// The argument of `authenticate`: the token, or an object that names it.
 #[derive(Deserialize)]
@@ -74,7 +76,7 @@ impl Tenant {
         let Some(connection) = self.members.get(place) else { return };
         let slot = connection.slot;
         let expires_at_s = connection.token_ends_s();
-        let now_s = turn.now.wall_ms / 1_000;
+        let now_s = (turn.now.wall_ms + ALARM_EARLY_MS) / 1_000;
         if expires_at_s > now_s + TOKEN_WARNING_S {
             return self.watch_token(turn, slot);
         }

@@ -18,7 +18,11 @@ fn renewed(expires_at_s: u64) -> (Test, ConnectionSlot) {
 
 /// What is told, and when it is looked at next, at this second.
 fn look(test: &mut Test, chef: ConnectionSlot, now_s: u64) -> (Vec<&'static str>, Option<u64>) {
-    test.now_ms = now_s * 1_000;
+    look_at(test, chef, now_s * 1_000)
+}
+
+fn look_at(test: &mut Test, chef: ConnectionSlot, now_ms: u64) -> (Vec<&'static str>, Option<u64>) {
+    test.now_ms = now_ms;
     test.world.alarms.clear();
     let told = test.handle(Input::TokenEnds(chef));
     let kind = |text: &str| match text {
@@ -39,6 +43,13 @@ fn a_minute_before_its_token_ends_a_connection_is_warned_once_and_then_its_trans
     assert_eq!(look(&mut test, chef, 3_540), (vec!["warned"], Some(3_600)));
     assert_eq!(look(&mut test, chef, 3_600), (vec!["ended"], None));
     assert_eq!((test.world.closed, test.world.disconnected), (vec![chef.place()], vec![]));
+}
+
+#[test]
+fn an_alarm_that_is_some_milliseconds_early_is_in_time_and_warns_nobody_twice() {
+    let (mut test, chef) = renewed(3_600);
+    assert_eq!(look_at(&mut test, chef, 3_539_998), (vec!["warned"], Some(3_600)));
+    assert_eq!(look_at(&mut test, chef, 3_599_998), (vec!["ended"], None));
 }
 
 #[test]
