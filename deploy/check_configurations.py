@@ -15,8 +15,8 @@ import yaml
 
 HERE = Path(__file__).parent
 SECRET = secrets.token_hex(32)
-# Needs a file beside it.
-WITH_A_FILE_OF_ITS_OWN = {"profileTables"}
+# Need files beside them.
+WITH_A_FILE_OF_ITS_OWN = {"certificates", "profileTables"}
 
 
 class Configuration(NamedTuple):
