@@ -27,8 +27,9 @@ before(async () => {
 });
 after(() => server.stop());
 
-// What ends the server or the tenant's own tokens, as it promises: nothing could be asked after it.
-const ENDS_ALL = ["drainNode", "revoke"];
+// What ends the server or the tenant's own tokens, as it promises: nothing could be asked after it. And what is done once a second for a
+// tenant, which who asks more often is told with 503.
+const LEFT_OUT = ["drainNode", "revoke", "erasePerson"];
 
 async function examine(token, seed, leftOut = []) {
   const args = ["-m", "schemathesis.cli", "run", `${server.url}/api/v1/openapi.json`, "-H", `Authorization: Bearer ${token}`, "--checks", "all"];
@@ -43,7 +44,7 @@ async function examine(token, seed, leftOut = []) {
 }
 
 test("whatever is asked of the API by its description, each answer is one that it describes", { skip }, async () => {
-  const { code, said } = await examine(serviceToken("roma"), 1, ENDS_ALL);
+  const { code, said } = await examine(serviceToken("roma"), 1, LEFT_OUT);
   assert.match(said, /OpenAPI 3\.1|Open API 3\.1|3\.1\.0/, said);
   assert.equal(code, 0, said);
   assert.ok(server.alive(), server.log());
