@@ -2,13 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
 use crate::encryption::{self, KEY, MARKER, entries, publish, sealed};
 use crate::log::{InUse, on};
-use crate::process::{Served, command, run};
+use crate::process::{Served, command, limited, run};
 use crate::support::{SECRET, serve};
 
 /// A directory, and the path of a backup in it.
@@ -145,10 +144,8 @@ fn a_damaged_log_and_a_full_disk_give_no_backup_and_keep_the_older_ones() {
     let left = [".foodtrack-backup.lock", "foodtrack-20200101T000000Z.tar"];
 
     // A file of the command's may have no more than 48 KiB: what a full disk says is as good.
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 96; exec \"$0\" \"$@\""]);
-    limited.arg(env!("CARGO_BIN_EXE_foodtrack-websocket")).args(arguments).arg("--data-dir");
-    let (code, _, notes) = run(limited.arg(source.path()));
+    let mut make = limited("trap '' XFSZ; ulimit -f 96", &arguments);
+    let (code, _, notes) = run(make.arg("--data-dir").arg(source.path()));
     assert!(code == 1 && notes.contains("error: "), "{notes}");
     assert_eq!(names(place.path()), left);
 

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use foodtrack_contract::UserRole;
 use serde_json::{Value, json};
 use test_support::wait_until;
 
-use crate::process::{command, logged_by};
+use crate::process::{command, limited, logged_by};
 use crate::support::{SECRET, call, config, request, serve, token};
 
 /// Whether both pages say that a condition holds, or both that it does not; `None` while they differ.
@@ -40,16 +39,13 @@ fn check_lines(log: &str, condition: &str, sentence: &str) {
 
 #[test]
 fn few_descriptors_are_told_while_they_are_few() {
-    let mut serve = Command::new("sh");
+    let arguments = &["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"];
     // 175 of 200 are for sockets.
+    let mut serve = limited("ulimit -n 200", arguments);
     serve
-        .args(["-c", "ulimit -n 200 && exec \"$0\" \"$@\""])
-        .arg(env!("CARGO_BIN_EXE_foodtrack-websocket"))
-        .args(["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
         .env("JWT_SECRET", SECRET)
         .env("FOODTRACK__SHARDS", "1")
-        .env("FOODTRACK__LIMITS__HANDSHAKE_TIMEOUT_MS", "120000")
-        .stdin(Stdio::null());
+        .env("FOODTRACK__LIMITS__HANDSHAKE_TIMEOUT_MS", "120000");
     let log = logged_by(serve, |served| {
         wait_for(served.address, "descriptors_short", false);
         let silent: Vec<TcpStream> =

@@ -3,24 +3,21 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use test_support::{let_pass, wait_until};
 
-use crate::process::Served;
+use crate::process::{Served, limited};
 use crate::support::{SECRET, request};
+
+const SERVE: &[&str] = &["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"];
 
 #[test]
 fn a_low_soft_limit_of_descriptors_is_raised_to_the_hard_one_and_that_is_logged() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "ulimit -S -n 1024 && ulimit -H -n 3000 && exec \"$0\" \"$@\""])
-        .arg(env!("CARGO_BIN_EXE_foodtrack-websocket"))
-        .args(["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
-        .env("JWT_SECRET", SECRET)
-        .stdin(Stdio::null());
+    let mut command = limited("ulimit -S -n 1024 && ulimit -H -n 3000", SERVE);
+    command.env("JWT_SECRET", SECRET);
     let mut served = Served::start_with_stderr(&mut command, Stdio::from(writer));
     drop(command);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.id())).unwrap();
@@ -77,17 +74,13 @@ fn crowd(
 #[test]
 fn where_descriptors_end_all_the_same_the_busiest_addresss_silent_sockets_go_and_clients_come_in() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut command = Command::new("sh");
     // Fewer than the server reckons with: it has ten for itself, and keeps five.
+    let mut command = limited("ulimit -n 40", SERVE);
     command
-        .args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\""])
-        .arg(env!("CARGO_BIN_EXE_foodtrack-websocket"))
-        .args(["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
         .env("JWT_SECRET", SECRET)
         .env("FOODTRACK__SHARDS", "1")
         // Nobody goes because of the time.
-        .env("FOODTRACK__LIMITS__HANDSHAKE_TIMEOUT_MS", "120000")
-        .stdin(Stdio::null());
+        .env("FOODTRACK__LIMITS__HANDSHAKE_TIMEOUT_MS", "120000");
     let mut served = Served::start_with_stderr(&mut command, Stdio::from(writer));
     drop(command);
     let address = served.address;

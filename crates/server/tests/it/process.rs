@@ -13,6 +13,14 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// As [`command`], after the shell has set limits, such as `ulimit -n 40`; with the environment of the test.
+pub(crate) fn limited(limits: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")]);
+    command.arg(env!("CARGO_BIN_EXE_foodtrack-websocket")).args(arguments).stdin(Stdio::null());
+    command
+}
+
 pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
