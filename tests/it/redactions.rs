@@ -1,5 +1,8 @@
 //! What is hidden from some of an event's recipients reaches none of them, by whatever way; the others get all of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use foodtrack_contract::{PermissionSet, TenantId, UserRole};
 use foodtrack_server::{HideFrom, Redaction, WebSocketConfig};
 use serde_json::{Value, json};
@@ -161,4 +164,48 @@ fn what_a_tenant_hides_over_http_is_hidden_at_once_from_connections_and_webhooks
     sender.accepted("order:updated", payload(3));
     expect(&mut chef, &payload(3));
     assert_eq!(told(3), payload(3));
+}
+
+#[test]
+fn who_was_told_of_a_change_is_served_by_it_also_while_the_shard_has_much_to_read() {
+    const CHANGES: u64 = 60;
+    let server = Server::with(config());
+    let mut chef = Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+    let mut sender = back_end(&server);
+    let mut api = HttpConnection::open(server.address());
+    let owner = Who::owner(TENANT, "olga").token();
+    let redaction = json!({
+        "id": "supplier", "events": "order:*", "fields": ["/supplier", "/items/*/cost"], "hideFrom": ["chef"]
+    });
+    let mut changed = |number: u64| {
+        let (line, body, expected) = match number % 2 {
+            1 => ("POST /api/v1/redactions", &redaction, seen_by_the_kitchen(number)),
+            _ => ("DELETE /api/v1/redactions/supplier", &Value::Null, payload(number)),
+        };
+        let status = api.call(line, &owner, body).status;
+        assert!(status == 201 || status == 200, "{line}: {status}");
+        sender.accepted("order:updated", payload(number));
+        chef.expect("order:updated").argument["payload"] == expected
+    };
+    let is_over = AtomicBool::new(false);
+    let wrong = thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            let wrong: Vec<_> = (1..=CHANGES).filter(|&number| !changed(number)).collect();
+            wrong
+        });
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut other =
+                    Client::join(&server, Transport::WebSocket, &Who::service("sushi-osaka"));
+                while !is_over.load(Ordering::Relaxed) {
+                    other.accepted("order:updated", payload(1));
+                }
+            });
+        }
+        let wrong = changes.join();
+        is_over.store(true, Ordering::Relaxed);
+        wrong
+    });
+    let wrong = wrong.expect("every change is answered");
+    assert!(wrong.is_empty(), "sent after a change, judged by what was in force before: {wrong:?}");
 }

@@ -2,7 +2,7 @@
 //!
 //! A shard is told things only through its mailbox: a bounded channel and a waker for its loop. A full mailbox makes
 //! the sender decide: `Shards` answers `overloaded`, another shard closes the connection it meant to hand over (the
-//! client comes back). Rules and schemas need no room: they lie beside the mailbox, the newest in place of the one before.
+//! client comes back). Policies and limits need no room: they lie beside the mailbox, the newest in place of the one before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -44,10 +44,6 @@ pub(crate) enum ShardMessage {
     Tallies(usize, oneshot::Sender<Tallies>),
     /// A question that is answered at once, to see how long it takes. Lost: the shard counts as one that is late.
     Probe(oneshot::Sender<()>),
-    /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].
-    Policies(Arc<Policies>),
-    /// New limits. Never lost, and never waited for: see [`ShardSender::limit`].
-    Limits(TenantLimits),
     /// Events for a client that watches from outside, each its name and its arguments. Lost: it does not see them.
     TellObserver(ClientKey, Vec<(&'static str, String)>),
     /// Send away a client that watches. Lost: the sender tries again.
@@ -140,11 +136,19 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The next message, if one is there; new policies and limits come before everything else.
+    /// The next message, if one is there.
     pub(crate) fn try_recv(&self) -> Option<ShardMessage> {
-        let policies = self.newest.take().map(ShardMessage::Policies);
-        let limits = || self.limits.take().map(ShardMessage::Limits);
-        policies.or_else(limits).or_else(|| self.messages.try_recv().ok())
+        self.messages.try_recv().ok()
+    }
+
+    /// The policies that were given since, where there are any.
+    pub(crate) fn policies(&self) -> Option<Arc<Policies>> {
+        self.newest.take()
+    }
+
+    /// The limits that were given since, where there are any.
+    pub(crate) fn limits(&self) -> Option<TenantLimits> {
+        self.limits.take()
     }
 }
 

@@ -250,6 +250,7 @@ impl Shard {
         input: Input<'_>,
         arriving: Option<ClientKey>,
     ) -> Option<Outcome> {
+        self.take_newest();
         let resident = self.tenants.get_mut(tenant as usize)?;
         if resident.turn != self.turn {
             resident.turn = self.turn;
@@ -290,6 +291,17 @@ impl Shard {
         }
         resident.set_timer(io, tenant);
         Some(outcome)
+    }
+
+    /// Puts policies and limits in force that were given since. Before whatever they may change: who was told of a change, and then sends
+    /// something, is served by it, though a turn reads sockets before the mailbox.
+    fn take_newest(&mut self) {
+        if let Some(policies) = self.parts.inbox.policies() {
+            self.parts.settings.policies = policies;
+        }
+        if let Some(limits) = self.parts.inbox.limits() {
+            self.parts.settings.limits = limits;
+        }
     }
 
     /// Lets go of what has expired: sessions, and what retention says of tenants that have become quiet.

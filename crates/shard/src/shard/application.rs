@@ -236,6 +236,7 @@ impl Application for Shard {
     }
 
     fn turn(&mut self, io: &mut Reactor) {
+        self.take_newest();
         self.hear_of_logs(io);
         self.look_at_waiting(io);
         let (began, deliveries) = (Instant::now(), self.parts.settings.counters.deliveries.get());

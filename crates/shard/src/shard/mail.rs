@@ -49,8 +49,6 @@ impl Shard {
             }
             // Who asked may have given up.
             ShardMessage::Probe(reply) => _ = reply.send(()),
-            ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
-            ShardMessage::Limits(limits) => self.parts.settings.limits = limits,
             ShardMessage::TellObserver(client, events) => self.tell_observer(io, client, events),
             ShardMessage::EndObserver(client) => self.end_observer(io, client),
             ShardMessage::NodeState { payload, is_well } => {
