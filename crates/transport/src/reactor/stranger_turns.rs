@@ -26,6 +26,8 @@ impl Reactor {
         if !self.acceptor.is_pending() && self.strangers_ready.is_empty() {
             return;
         }
+        // What those who have joined are owed does not wait for strangers.
+        self.flush();
         let began = Instant::now();
         self.accept(began + STRANGERS_TIME / 2);
         while let Some((link, waits)) = self.strangers_ready.pop(&mut self.links) {

@@ -448,7 +448,11 @@ impl Application for App {
         self.shown.lock().unwrap().closed.push(reason);
     }
 
+    /// `/hold/n` keeps the shard from everything for `n` ms.
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {
+        if let Some(ms) = request.target.strip_prefix("/hold/") {
+            let_pass(Duration::from_millis(ms.parse().unwrap()));
+        }
         match request.target.strip_prefix("/stream/") {
             Some(kind) => self.begin_stream(io, ticket, kind),
             None if request.target == "/whoami" => {

@@ -194,3 +194,23 @@ fn half_sent_bodies_share_one_budget_and_the_oldest_go() {
     wait_until("fewer than 20 sockets", || server.counts().0 < 20);
     assert_eq!(server.counts().1, 1, "who has joined stays");
 }
+
+#[test]
+fn what_those_who_have_joined_are_owed_does_not_wait_for_a_strangers_turn() {
+    const HELD: Duration = Duration::from_millis(1_500);
+    let server = Server::start(Limits::default());
+    let (mut first, mut second) =
+        (join_by_websocket(server.address), join_by_websocket(server.address));
+    let mut stranger = Wire::connect(server.address);
+    server.settle();
+    // Both of the others find the shard held, so that it reads them in one turn.
+    first.send_text(&[event("hold", 200)]);
+    server.wait_until_held();
+    stranger.write(get(&format!("/hold/{}", HELD.as_millis())).as_bytes());
+    second.send_text(&[event("echo", 7)]);
+    let sent = Instant::now();
+    second.expect_echoes(7..8);
+    let took = sent.elapsed();
+    assert!(took < HELD, "it waited {took:?}");
+    assert_eq!(stranger.response().status, 200);
+}
