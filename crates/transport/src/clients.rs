@@ -140,6 +140,12 @@ impl Clients {
         std::mem::take(&mut self.drained)
     }
 
+    /// Puts those back that were not looked at, before others who came meanwhile.
+    pub(crate) fn give_drained_back(&mut self, mut left: Vec<ClientKey>) {
+        left.append(&mut self.drained);
+        self.drained = left;
+    }
+
     /// Whether something is to be done about some of them without waiting.
     pub(crate) fn has_work(&self) -> bool {
         !(self.closing.is_empty() && self.posting.is_empty() && self.drained.is_empty())

@@ -1,5 +1,7 @@
 //! How clients end: what they and the application are told, and what is left of a session that polled.
 
+use std::time::{Duration, Instant};
+
 use foodtrack_session::{CloseReason, End, Leave, LinkId};
 use foodtrack_wire::rfc6455::ProtocolError;
 
@@ -8,6 +10,10 @@ use super::application::Application;
 use crate::client::Protocol;
 use crate::deadlines::Timer;
 use crate::outbox::FanoutState;
+
+/// How long those who take what they missed are served in a turn; who is left has the next one. Everybody else waits no longer than that,
+/// however many come back at once.
+const DRAINED_TIME: Duration = Duration::from_millis(2);
 
 impl Reactor {
     /// Lets go of the clients that were closed in this turn.
@@ -117,22 +123,29 @@ impl Reactor {
         }
     }
 
-    /// Tells the application of clients without a backlog, and sends what it says to them. Who asks again meanwhile is told
-    /// in the next turn.
+    /// Tells the application of clients without a backlog, and sends what it says to them, for their part of the turn. Who asks again
+    /// meanwhile is told in the next turn, behind those who are left.
     pub(super) fn tell_drained<A: Application>(&mut self, app: &mut A) {
-        let drained = self.clients.take_drained();
+        let mut drained = self.clients.take_drained();
         if drained.is_empty() {
             return;
         }
-        for id in drained {
-            let client = id;
+        let began = Instant::now();
+        let mut served = 0;
+        for &client in &drained {
+            served += 1;
             let is_backlogged = self.is_backlogged(client);
-            let Some(state) = self.clients.open(id) else { continue };
+            let Some(state) = self.clients.open(client) else { continue };
             if state.look_at_backlog(is_backlogged) {
                 app.drained(self, client);
                 self.flush_if_large();
+                if began.elapsed() >= DRAINED_TIME {
+                    break;
+                }
             }
         }
+        drained.drain(..served);
+        self.clients.give_drained_back(drained);
         self.flush();
     }
 }

@@ -1,6 +1,6 @@
 //! What a client with a backlog is told of the log, and the word that the backlog is gone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Cursor, Offset};
 use foodtrack_transport::Limits;
@@ -140,4 +140,30 @@ fn of_a_client_that_is_gone_nobody_is_told_that_it_is_drained() {
     other.send_text(&[event("echo", 1)]);
     other.expect_echoes(1..2);
     assert_eq!(server.drained(), 0);
+}
+
+#[test]
+fn who_has_missed_nothing_does_not_wait_for_all_who_take_what_they_missed() {
+    const EACH: Duration = Duration::from_millis(40);
+    const MANY: u32 = 40;
+    let server = Server::start(Limits::default());
+    server.take_for_each_drained(EACH);
+    let mut first = join_by_websocket(server.address);
+    let mut second = join_by_websocket(server.address);
+    let mut many: Vec<_> = (0..MANY).map(|_| join_by_websocket(server.address)).collect();
+    // All of them find the shard held, so that it reads them in one turn.
+    first.send_text(&[event("hold", 300)]);
+    server.wait_until_held();
+    many.iter_mut().for_each(|wire| wire.send_text(&[event("tell", 0)]));
+    server.wait_for_events(1 + u64::from(MANY));
+    second.send_text(&[event("echo", 7)]);
+    let sent = Instant::now();
+    second.expect_echoes(7..8);
+    let took = sent.elapsed();
+    assert!(took < EACH * MANY / 2, "it waited {took:?}");
+    // Nobody is forgotten.
+    for wire in &mut many {
+        assert_eq!(wire.message(), r#"42["drained",0]"#);
+    }
+    assert_eq!(server.drained(), MANY as usize);
 }

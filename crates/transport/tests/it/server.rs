@@ -51,6 +51,8 @@ struct Shown {
     streams_ended: usize,
     /// Whether it asks soon after an entry whether that arrived.
     asks_soon: bool,
+    /// How long it takes for each client that is drained.
+    drained_takes: Duration,
 }
 
 /// Stops its shards when it is dropped.
@@ -191,6 +193,13 @@ impl Server {
     pub(crate) fn ask_soon(&self) {
         for shard in &self.shards {
             shard.shown.lock().unwrap().asks_soon = true;
+        }
+    }
+
+    /// From now on, takes so long for each client that is drained.
+    pub(crate) fn take_for_each_drained(&self, time: Duration) {
+        for shard in &self.shards {
+            shard.shown.lock().unwrap().drained_takes = time;
         }
     }
 
@@ -428,7 +437,14 @@ impl Application for App {
 
     fn drained(&mut self, io: &mut Reactor, client: ClientKey) {
         assert!(!io.is_backlogged(client));
-        self.shown.lock().unwrap().drained += 1;
+        let takes = {
+            let mut shown = self.shown.lock().unwrap();
+            shown.drained += 1;
+            shown.drained_takes
+        };
+        if takes > Duration::ZERO {
+            let_pass(takes);
+        }
         if self.batches > 0 {
             self.batches -= 1;
             self.log(io, client, Urgency::Medium, 0);
