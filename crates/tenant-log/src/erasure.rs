@@ -1,6 +1,7 @@
 //! What is erased of a tenant, and what comes of it.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What is to be erased of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +43,11 @@ pub struct Erased {
     pub damaged: u64,
     /// How many orders, assignments, notes, subscribers and dead letters went or lost their customer.
     pub others: u64,
-    /// Whether the file was written anew, so that nothing of what went is in any page of it. Where not, what went was overwritten, and
-    /// pieces of rows that were moved about earlier may be in the file until it is.
+    /// Whether the file was written anew, so that nothing of what went is in any page of it. Where not, there was nothing to erase, or what
+    /// went was overwritten, and pieces of rows that were moved about earlier may be in the file until it is.
     pub is_rewritten: bool,
+    /// For how long the log's writer did nothing else: of a log that others use meanwhile.
+    pub took: Duration,
 }
 
 /// Why something is not erased, or not all of it: erasing it once more does the rest.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::ApiError;
+use super::erasure_turns::ErasureTurns;
 use super::tenant_queue::{QueueLimits, TenantQueue};
 use crate::data::Declarations;
 use crate::hub::Hub;
@@ -17,8 +18,6 @@ use crate::hub::Hub;
 const CHANGES: QueueLimits = QueueLimits { at_once: 1, in_all: 64, per_tenant: 8 };
 const READS: QueueLimits = QueueLimits { at_once: READS_AT_ONCE, ..CHANGES };
 const READS_AT_ONCE: usize = 2;
-const ERASURES: QueueLimits = QueueLimits { at_once: 1, in_all: 16, per_tenant: 1 };
-const ERASURES_PAUSE: Duration = Duration::from_secs(1);
 /// Threads for all: changes, reads, and the operator's.
 pub(crate) const THREADS: usize = READS_AT_ONCE + 2;
 
@@ -26,7 +25,7 @@ pub(crate) const THREADS: usize = READS_AT_ONCE + 2;
 pub(crate) struct DiskWork {
     changes: TenantQueue,
     reads: TenantQueue,
-    erasures: TenantQueue,
+    erasures: ErasureTurns,
     /// What the operator looks at: of all tenants, so in nobody's place.
     of_operator: Arc<Semaphore>,
 }
@@ -36,28 +35,26 @@ impl Default for DiskWork {
         Self {
             changes: TenantQueue::new(CHANGES),
             reads: TenantQueue::new(READS),
-            erasures: TenantQueue::new(ERASURES),
+            erasures: ErasureTurns::default(),
             of_operator: Arc::new(Semaphore::new(1)),
         }
     }
 }
 
-/// Erases something of `tenant` in its turn, which goes on where nobody waits for it any more. Nothing more of the tenant is erased within
-/// a second after it: everybody waits for a moment at the end of each.
+/// Erases something of `tenant` in its turn, which goes on where nobody waits for it any more. `erase` tells also for how long others
+/// waited for it.
 ///
 /// # Errors
-/// `erase`'s, or [`ErrorCode::Overloaded`]: something of the tenant is being erased, or too much waits.
+/// `erase`'s, or [`ErrorCode::Overloaded`], with when it is worth asking again.
 pub(super) async fn erase<T: Send + 'static>(
     hub: &Arc<Hub>,
     tenant: &TenantId,
-    erase: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    erase: impl Future<Output = (Result<T, ApiError>, Duration)> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let sentence =
-        "something of the tenant is being erased, or was a moment ago; try again shortly";
-    let turn = hub.disk_work.erasures.turn(tenant, sentence).await?;
+    let turn = hub.disk_work.erasures.turn(tenant).await?;
     let erased = tokio::spawn(async move {
-        let erased = erase.await;
-        turn.end_with_pause(ERASURES_PAUSE);
+        let (erased, took) = erase.await;
+        turn.end(took);
         erased
     });
     erased.await.unwrap_or_else(|_| {

@@ -52,8 +52,8 @@ pub(crate) struct ErasureReport {
     others: u64,
     /// Entries that could not be read, and are as they were.
     damaged: u64,
-    /// Whether the log's file was written anew. Where not, because it is large, pieces of rows that were moved about earlier may be in it
-    /// until `log compact --rewrite`.
+    /// Whether the log's file was written anew. Where not, there was nothing to erase, or it is large: pieces of rows that were moved about
+    /// earlier may then be in it until `log compact --rewrite`.
     is_rewritten: bool,
 }
 
@@ -114,26 +114,35 @@ pub(crate) async fn erase_tenant(
     Ok(Data(disk_work::erase(&hub, &tenant, work).await?))
 }
 
-async fn erase_all(hub: Arc<Hub>, tenant: TenantId) -> Result<ErasureReport, ApiError> {
+/// With for how long others waited for it.
+type Timed<T> = (Result<T, ApiError>, Duration);
+
+async fn erase_all(hub: Arc<Hub>, tenant: TenantId) -> Timed<ErasureReport> {
     // Its back ends are to write nothing more with them.
     let forget = |hub: &Hub, tenant: &TenantId| hub.api_keys.forget(tenant);
-    disk_work::change_kept(&hub, &tenant, forget).await?;
-    let report = erase_and_report(Arc::clone(&hub), tenant.clone(), Erasure::Tenant).await?;
+    if let Err(error) = disk_work::change_kept(&hub, &tenant, forget).await {
+        return (Err(error), Duration::ZERO);
+    }
+    let (erased, took) = erase_and_report(Arc::clone(&hub), tenant.clone(), Erasure::Tenant).await;
+    let Ok(report) = erased else { return (erased, took) };
     let forget = |hub: &Hub, tenant: &TenantId| {
         hub.declarations.forget(tenant)?;
         hub.revocations.forget(tenant)
     };
-    disk_work::change_kept(&hub, &tenant, forget).await?;
-    Ok(report)
+    (disk_work::change_kept(&hub, &tenant, forget).await.map(|()| report), took)
 }
 
 async fn erase_and_report(
     hub: Arc<Hub>,
     tenant: TenantId,
     erasure: Erasure,
-) -> Result<ErasureReport, ApiError> {
-    let Erased { entries, damaged, others, is_rewritten } = erase(&hub, &tenant, erasure).await?;
-    Ok(ErasureReport { tenant: tenant.to_string(), entries, others, damaged, is_rewritten })
+) -> Timed<ErasureReport> {
+    let (erased, took) = erase(&hub, &tenant, erasure).await;
+    let report = erased.map_err(|error| refusal(&error).into()).map(|erased| {
+        let Erased { entries, damaged, others, is_rewritten, took: _ } = erased;
+        ErasureReport { tenant: tenant.to_string(), entries, others, damaged, is_rewritten }
+    });
+    (report, took)
 }
 
 fn check_erases(hub: &Hub) -> Result<(), Refusal> {
@@ -144,12 +153,21 @@ fn check_erases(hub: &Hub) -> Result<(), Refusal> {
     Err(Refusal::new(ErrorCode::Conflict, sentence))
 }
 
-async fn erase(hub: &Hub, tenant: &TenantId, erasure: Erasure) -> Result<Erased, Refusal> {
+async fn erase(
+    hub: &Hub,
+    tenant: &TenantId,
+    erasure: Erasure,
+) -> (Result<Erased, EraseError>, Duration) {
     let until = Instant::now() + BUSY_MAX;
     loop {
-        match hub.shards.erase(tenant, erasure.clone()).await {
+        let began = Instant::now();
+        let erased = hub.shards.erase(tenant, erasure.clone()).await;
+        match erased {
+            Ok(erased) => return (Ok(erased), erased.took),
             Err(EraseError::Busy) if Instant::now() < until => tokio::time::sleep(AGAIN).await,
-            erased => return erased.map_err(|error| refusal(&error)),
+            // Nothing was done.
+            Err(EraseError::Busy) => return (erased, Duration::ZERO),
+            Err(_) => return (erased, began.elapsed()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod dead_letters;
 mod device_journal;
 mod disk_work;
 mod drain;
+mod erasure_turns;
 mod erasures;
 mod error;
 mod events;

@@ -1,7 +1,6 @@
 //! A queue in which one tenant's work leaves room for others'.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,18 +28,6 @@ pub(crate) struct TenantQueue {
 pub(super) struct Turn {
     _place: Place,
     _at_once: OwnedSemaphorePermit,
-}
-
-impl Turn {
-    /// Lets others have their turns, and the same tenant only after a pause.
-    pub(super) fn end_with_pause(self, pause: Duration) {
-        let Self { _place: place, _at_once: at_once } = self;
-        drop(at_once);
-        tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            drop(place);
-        });
-    }
 }
 
 impl TenantQueue {

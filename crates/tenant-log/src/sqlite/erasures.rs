@@ -44,6 +44,13 @@ impl Erasing {
     pub(super) fn tell(self, result: Result<Erased, EraseError>) {
         self.on_erased.tell(result);
     }
+
+    /// Whether there was something to erase, of all that was looked at up to now.
+    pub(super) fn has_erased(&self) -> bool {
+        // A tenant's name is erased with it, if nothing else is.
+        let is_tenant_known = self.erasure == Erasure::Tenant && self.rows.is_some();
+        is_tenant_known || self.erased.entries + self.erased.others > 0
+    }
 }
 
 impl Erasures {

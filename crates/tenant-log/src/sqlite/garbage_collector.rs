@@ -37,6 +37,8 @@ pub(super) struct GarbageCollector {
     under_way: Option<(i64, i64)>,
     /// Something was trimmed since nothing was found worth collecting.
     may_find: bool,
+    /// Something was deleted since somebody asked.
+    has_collected: bool,
     /// About how many bytes the batches have that came lately.
     batch_bytes: u64,
 }
@@ -82,6 +84,11 @@ impl GarbageCollector {
         self.may_find = true;
     }
 
+    /// Whether something was deleted since this was asked last.
+    pub(super) fn take_collected(&mut self) -> bool {
+        std::mem::take(&mut self.has_collected)
+    }
+
     /// Looks through at most `seqs_max` seqs, within the transaction at hand. Returns how many rows it deleted.
     pub(super) fn step(
         &mut self,
@@ -101,6 +108,7 @@ impl GarbageCollector {
             )?
             .execute([from, to])?;
         let stretch = (end - 1) >> STRETCH_BITS;
+        self.has_collected |= deleted > 0;
         let deleted = i64::try_from(deleted).unwrap_or(i64::MAX);
         connection
             .prepare_cached("UPDATE leftovers SET runs = runs - ? WHERE stretch = ?")?

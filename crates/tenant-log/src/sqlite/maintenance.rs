@@ -230,6 +230,11 @@ impl Maintenance {
         !self.garbage.is_due() && std::mem::take(&mut self.has_erased)
     }
 
+    /// Whether rows were deleted since this was asked last, whose pages are free and may have them still.
+    pub(super) fn take_collected(&mut self) -> bool {
+        self.garbage.take_collected()
+    }
+
     fn trim_grown(
         &mut self,
         connection: &Connection,

@@ -64,6 +64,8 @@ pub(super) struct Writer {
     rewrites: bool,
     notes: SideNotes,
     erasures: Erasures,
+    /// Whether pieces of what somebody has erased, or retention deleted, may be anywhere in the file.
+    may_have_pieces: bool,
     is_compacting: bool,
     /// The largest size of the database.
     pages_max: u64,
@@ -111,6 +113,8 @@ impl Writer {
             rewrites: false,
             notes: SideNotes::default(),
             erasures: Erasures::default(),
+            // An erasure may have been stopped on its way with the process before.
+            may_have_pieces: true,
             is_compacting: false,
             pages_max,
             reserve: DiskReserve::beside(file),

@@ -45,7 +45,7 @@ fn of(n: u64, user: &str, order: &str, marker: &str) -> LogEntry {
 }
 
 /// What is said of a user's order without naming them.
-fn about(n: u64, order: &str, marker: &str) -> LogEntry {
+pub(crate) fn about(n: u64, order: &str, marker: &str) -> LogEntry {
     let message = format!("{{\"id\":\"{}\",\"payload\":{{\"note\":\"{marker}\"}}}}", id(n));
     LogEntry {
         entity: Some(order.into()),

@@ -12,7 +12,7 @@ use foodtrack_tenant_log::{
 };
 use test_support::files_with;
 
-use crate::erasing::{MARKER, check_is_well, fill, messages, options};
+use crate::erasing::{MARKER, about, check_is_well, fill, messages, options};
 use crate::key_box::KeyBox;
 use crate::support::{
     InMemory, KEEPS_ALL, Store as _, offset, open_sqlite, request, tenant, wait_for,
@@ -85,6 +85,59 @@ fn nothing_of_an_erased_person_is_in_any_file_while_the_log_is_open() {
     fill(&open, "t");
     assert!(!files_with(directory.path(), MARKER).is_empty(), "or else this test shows nothing");
     done(&begin(&*open.log, &tenant("t"), ada())).unwrap();
+    assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
+}
+
+#[test]
+fn an_erasure_that_finds_nothing_writes_nothing_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open_sqlite(directory.path(), options(None));
+    fill(&open, "t");
+    assert!(done(&begin(&*open.log, &tenant("t"), ada())).unwrap().is_rewritten);
+    let written_at = || directory.path().join("log.db").metadata().unwrap().modified().unwrap();
+    let before = written_at();
+    for name in ["t", "never-seen"] {
+        for erasure in [ada(), Erasure::Order("o-ada".into())] {
+            let erased = done(&begin(&*open.log, &tenant(name), erasure)).unwrap();
+            assert_eq!((erased.entries, erased.others, erased.is_rewritten), (0, 0, false));
+        }
+    }
+    let erased = done(&begin(&*open.log, &tenant("never-seen"), Erasure::Tenant)).unwrap();
+    assert!(!erased.is_rewritten);
+    assert_eq!(written_at(), before, "the file is as it was");
+    // A process may have been killed between an erasure and the writing anew: the first one after a start makes up for it.
+    drop(open);
+    let open = open_sqlite(directory.path(), options(None));
+    assert!(done(&begin(&*open.log, &tenant("t"), ada())).unwrap().is_rewritten);
+    assert!(!done(&begin(&*open.log, &tenant("t"), ada())).unwrap().is_rewritten);
+}
+
+#[test]
+fn what_retention_deleted_earlier_is_in_no_file_either_once_it_is_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let retention = Retention { entries_max: 10, ..KEEPS_ALL };
+    let open =
+        open_sqlite(directory.path(), SqliteOptions { retention, ..SqliteOptions::default() });
+    let guest = || Erasure::Order("of-a-guest".into());
+    done(&begin(&*open.log, &tenant("t"), guest())).unwrap();
+    let mut writer = open.writer("t");
+    for n in 1..=20 {
+        writer.submit_entry(&about(n, "of-a-guest", MARKER));
+    }
+    for n in 21..=171 {
+        writer.append(n);
+    }
+    open.log.trim(1).unwrap();
+    let database = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+    let rows = || -> i64 {
+        database.query_row("SELECT count(*) FROM runs", (), |row| row.get(0)).unwrap()
+    };
+    wait_for(|| rows() < 50);
+    drop(database);
+    drop(writer);
+    assert!(!files_with(directory.path(), MARKER).is_empty(), "or else this test shows nothing");
+    let erased = done(&begin(&*open.log, &tenant("t"), guest())).unwrap();
+    assert_eq!((erased.entries, erased.others, erased.is_rewritten), (0, 0, true));
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
 }
 

@@ -41,11 +41,17 @@ impl Writer {
     /// Erases a little of what is to be erased.
     pub(super) fn erase_some(&mut self) {
         let Some(mut erasing) = self.erasures.take() else { return };
-        match self.step_of(&mut erasing) {
+        let began = Instant::now();
+        let step = self.step_of(&mut erasing);
+        self.may_have_pieces |= erasing.has_erased();
+        if matches!(step, Ok(Step::IsDone)) {
+            erasing.erased.is_rewritten = self.overwrite_erased(erasing.has_erased());
+        }
+        erasing.erased.took += began.elapsed();
+        match step {
             Ok(Step::GoesOn) => return self.erasures.put_back(erasing),
             Ok(Step::IsDone) => {
-                let is_rewritten = self.overwrite_erased();
-                let erased = Erased { is_rewritten, ..erasing.erased };
+                let erased = erasing.erased;
                 erasing.tell(Ok(erased));
             }
             Err(error) => {
@@ -93,7 +99,8 @@ impl Writer {
         let has_begun = overwrite_what_goes(&self.connection, true);
         has_begun.map_err(|error| EraseError::Failed(error.to_string()))?;
         let (rows, erased) = self.alone(|writer| writer.look_and_release(erasing))?;
-        erasing.erased = erased;
+        erasing.erased.entries = erased.entries;
+        erasing.erased.others = erased.others;
         Ok(rows)
     }
 
@@ -182,13 +189,16 @@ impl Writer {
         })
     }
 
-    /// Has nothing of what went left in the file. Returns whether it was written anew, which a large one is not.
-    fn overwrite_erased(&mut self) -> bool {
+    /// Has nothing of what went left in the file. Returns whether it was written anew, which a large one is not, and one that has nothing
+    /// of what went neither: everybody would wait for it.
+    fn overwrite_erased(&mut self, has_erased: bool) -> bool {
+        self.may_have_pieces |= self.maintenance.take_collected();
         let size = self
             .number("PRAGMA page_count")
             .and_then(|pages| Ok(pages * self.number("PRAGMA page_size")?));
         let is_small = size.is_ok_and(|size| size <= REWRITE_BYTES_MAX);
         let is_rewritten = is_small
+            && self.may_have_pieces
             && self
                 .connection
                 .execute_batch("VACUUM")
@@ -196,7 +206,11 @@ impl Writer {
                     tracing::warn!(%error, "the log cannot be written anew after something was erased: run `log compact --rewrite`");
                 })
                 .is_ok();
+        self.may_have_pieces &= !is_rewritten;
         self.stop_overwriting();
+        if !has_erased && !is_rewritten {
+            return false;
+        }
         // What stands beside the database has what it was.
         self.checkpoint("TRUNCATE");
         self.is_compacting |= !is_rewritten;
