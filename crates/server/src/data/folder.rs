@@ -81,6 +81,20 @@ impl Folder {
         self.directory.sync_all()
     }
 
+    /// The same, and overwrites the old bytes, as [`Folder::destroy`] does. Blocks for three fsyncs.
+    ///
+    /// # Errors
+    /// What the system said. Whichever bytes are in place, they are whole.
+    pub(super) fn replace_and_overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let old = private_options().write(true).open(self.file(name));
+        self.replace(name, bytes)?;
+        match old {
+            Ok(mut old) => overwrite(&mut old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Overwrites the file and removes it, where it is there, and what was left of one that never got into its place. Blocks for
     /// two fsyncs. What a file system or a disk keeps of its own accord is beyond this.
     ///
@@ -90,9 +104,7 @@ impl Folder {
         for path in [self.file(name), self.file(&format!("{name}{NEW}"))] {
             match private_options().write(true).open(&path) {
                 Ok(mut file) => {
-                    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-                    file.write_all(&vec![0; length])?;
-                    file.sync_all()?;
+                    overwrite(&mut file)?;
                     std::fs::remove_file(&path)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -150,6 +162,12 @@ fn replace(file: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(new);
     }
     placed
+}
+
+fn overwrite(file: &mut File) -> io::Result<()> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -7,10 +7,10 @@ use foodtrack_contract::TenantId;
 
 use super::folder::Folder;
 
-/// What it declared, what it revoked, and the API keys of its back ends.
-const FOLDERS: [&str; 3] = ["declarations", "revocations", "api-keys"];
+/// What it declared, and the API keys of its back ends. What it revoked is not simply taken away: its tokens would be good again.
+const FOLDERS: [&str; 2] = ["declarations", "api-keys"];
 
-/// Takes a tenant's files away, from the disk as well. No server may be running.
+/// Takes such files of a tenant away, from the disk as well. No server may be running.
 ///
 /// # Errors
 /// What the system said.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_tenant_log::{
@@ -74,6 +74,13 @@ struct InCluster {
     changes: BTreeMap<TenantId, u64>,
     /// What this node knows and Redis does not.
     unsaved: BTreeSet<TenantId>,
+}
+
+/// What becomes of the bytes on the disk that are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replaced {
+    Left,
+    Overwritten,
 }
 
 /// Records that were changed: whose, and what they were before.
@@ -248,12 +255,21 @@ impl<T: TenantRecord> TenantRecords<T> {
         tenant: &TenantId,
         change: impl Fn(&mut T) -> Result<R, Refusal>,
     ) -> Result<R, Refusal> {
+        self.replace(tenant, Replaced::Left, change)
+    }
+
+    fn replace<R>(
+        &mut self,
+        tenant: &TenantId,
+        replaced: Replaced,
+        change: impl Fn(&mut T) -> Result<R, Refusal>,
+    ) -> Result<R, Refusal> {
         for _ in 0..ATTEMPTS_MAX {
             self.take_over().map_err(|error| not_kept::<T>(tenant, &error))?;
             let before = self.kept.get(tenant).cloned().unwrap_or_default();
             let mut next = before.clone();
             let result = change(&mut next)?;
-            match self.save(tenant, &next) {
+            match self.save(tenant, &next, replaced) {
                 Err(DocumentError::Outdated) => continue,
                 Err(DocumentError::Unknown(error)) => {
                     tracing::error!(%tenant, kept = T::FOLDER, %error, "whether it is kept, nobody knows");
@@ -286,11 +302,46 @@ impl<T: TenantRecord> TenantRecords<T> {
         })
     }
 
-    fn save(&mut self, tenant: &TenantId, next: &T) -> Result<(), DocumentError> {
+    /// Leaves of what is kept of a tenant what `leave` makes of it, and has the rest overwritten. Blocks for it.
+    ///
+    /// # Errors
+    /// As [`TenantRecords::change`].
+    pub(crate) fn erase(
+        &mut self,
+        tenant: &TenantId,
+        leave: impl Fn(&T) -> T,
+    ) -> Result<(), Refusal> {
+        self.replace(tenant, Replaced::Overwritten, |kept| {
+            *kept = leave(kept);
+            Ok(())
+        })
+    }
+
+    /// The same in a data directory that no server uses. A file that cannot be read is taken for one that has nothing.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn erase_on_disk(
+        data_dir: &Path,
+        tenant: &TenantId,
+        leave: impl Fn(&T) -> T,
+    ) -> io::Result<()> {
+        let mut disk = Disk { path: data_dir.join(T::FOLDER), folder: None };
+        let bytes = disk.folder()?.read(&file_name(tenant))?.unwrap_or_default();
+        let kept = decode(tenant, &bytes).unwrap_or_default();
+        disk.save(tenant, &leave(&kept), Replaced::Overwritten)
+    }
+
+    fn save(
+        &mut self,
+        tenant: &TenantId,
+        next: &T,
+        replaced: Replaced,
+    ) -> Result<(), DocumentError> {
         let away = |error: &dyn std::fmt::Display| DocumentError::Away(error.to_string());
         match &mut self.place {
             Place::Memory => Ok(()),
-            Place::Disk(disk) => disk.save(tenant, next).map_err(|error| away(&error)),
+            Place::Disk(disk) => disk.save(tenant, next, replaced).map_err(|error| away(&error)),
             Place::Cluster(shared) => {
                 let document = encode(tenant, next).map_err(|error| away(&error))?;
                 let known = shared.changes.get(tenant).copied().unwrap_or_default();
@@ -303,15 +354,29 @@ impl<T: TenantRecord> TenantRecords<T> {
 }
 
 impl Disk {
-    fn save<T: TenantRecord>(&mut self, tenant: &TenantId, next: &T) -> io::Result<()> {
-        let folder = match &mut self.folder {
-            Some(folder) => folder,
-            None => self.folder.insert(Folder::open(&self.path)?),
-        };
-        match encode(tenant, next)? {
-            document if document.is_empty() => folder.destroy(&file_name(tenant)),
-            document => folder.replace(&file_name(tenant), &document),
+    fn save<T: TenantRecord>(
+        &mut self,
+        tenant: &TenantId,
+        next: &T,
+        replaced: Replaced,
+    ) -> io::Result<()> {
+        let (name, document) = (file_name(tenant), encode(tenant, next)?);
+        let folder = self.folder()?;
+        if document.is_empty() {
+            return folder.destroy(&name);
         }
+        match replaced {
+            Replaced::Left => folder.replace(&name, &document),
+            Replaced::Overwritten => folder.replace_and_overwrite(&name, &document),
+        }
+    }
+
+    fn folder(&mut self) -> io::Result<&Folder> {
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => Folder::open(&self.path)?,
+        };
+        Ok(self.folder.insert(folder))
     }
 }
 

@@ -93,8 +93,8 @@ pub(crate) async fn erase_person(
     Ok(Data(disk_work::erase(&hub, &tenant, work).await?))
 }
 
-/// Erases a tenant whole: its keys are destroyed, its log goes, and what it declared, revoked and made API keys of. The tenant's clients
-/// reconnect meanwhile; whoever comes with a good token begins a new log.
+/// Erases a tenant whole: its keys are destroyed, its log goes, and what it declared, revoked and made API keys of. All tokens that it has are
+/// refused from then on; whoever comes with one that is made later than a minute after begins a new log.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/erase", operation_id = "eraseTenant", tag = "erasing",
     params(("tenant" = String, Path, description = "The restaurant")), request_body = Confirmation,
     responses((status = 200, body = Success<ErasureReport>)))]
@@ -118,17 +118,17 @@ pub(crate) async fn erase_tenant(
 type Timed<T> = (Result<T, ApiError>, Duration);
 
 async fn erase_all(hub: Arc<Hub>, tenant: TenantId) -> Timed<ErasureReport> {
-    // Its back ends are to write nothing more with them.
-    let forget = |hub: &Hub, tenant: &TenantId| hub.api_keys.forget(tenant);
-    if let Err(error) = disk_work::change_kept(&hub, &tenant, forget).await {
+    // Nobody is to write anything more, neither back ends with their keys nor anybody with a token.
+    let refuse = |hub: &Hub, tenant: &TenantId| {
+        hub.api_keys.forget(tenant)?;
+        hub.revocations.erase(tenant)
+    };
+    if let Err(error) = disk_work::change_kept(&hub, &tenant, refuse).await {
         return (Err(error), Duration::ZERO);
     }
     let (erased, took) = erase_and_report(Arc::clone(&hub), tenant.clone(), Erasure::Tenant).await;
     let Ok(report) = erased else { return (erased, took) };
-    let forget = |hub: &Hub, tenant: &TenantId| {
-        hub.declarations.forget(tenant)?;
-        hub.revocations.forget(tenant)
-    };
+    let forget = |hub: &Hub, tenant: &TenantId| hub.declarations.forget(tenant);
     (disk_work::change_kept(&hub, &tenant, forget).await.map(|()| report), took)
 }
 

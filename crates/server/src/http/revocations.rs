@@ -18,12 +18,10 @@ use super::disk_work;
 use super::error::{Data, ListSuccess, Part, Success};
 use super::extract::{Body, Parameters, Segments, check_limit, malformed};
 use crate::hub::Hub;
-use crate::revocations::{KeptRevocation, now_s};
+use crate::revocations::{KEPT_S_MAX, KeptRevocation, now_s};
 
 /// How long a revocation is kept that does not say: longer than tokens live.
 const KEPT_S_DEFAULT: u64 = 30 * DAY_S;
-/// The longest that one is kept.
-const KEPT_S_MAX: u64 = 366 * DAY_S;
 const DAY_S: u64 = 24 * 60 * 60;
 /// The longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 256;

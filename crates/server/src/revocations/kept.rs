@@ -10,6 +10,10 @@ use crate::data::TenantRecord;
 
 /// Revocations of one tenant that are in force at once.
 const REVOCATIONS_MAX: usize = 2_000;
+/// The longest that one is kept, in seconds: as long as a token's life may be limited to at most.
+pub(crate) const KEPT_S_MAX: u64 = 366 * 24 * 60 * 60;
+/// Issuers' clocks may be ahead by so much.
+const CLOCKS_DIFFER_S: u64 = 60;
 
 /// A revocation, and who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +75,27 @@ impl KeptRevocations {
             return Err(Refusal::new(ErrorCode::NotFound, sentence));
         }
         Ok(())
+    }
+
+    /// What is left of them when the tenant is erased: none of its tokens is good any more, and nobody is named. It ends by itself.
+    pub(crate) fn of_erased_tenant(&self, now_s: u64) -> Self {
+        let mut left = KeptRevocation {
+            id: Uuid::now_v7(),
+            revocation: Revocation {
+                target: RevocationTarget::Tenant,
+                issued_through_s: now_s + CLOCKS_DIFFER_S,
+            },
+            expires_at_s: now_s + KEPT_S_MAX,
+            created_at_s: now_s,
+            created_by: String::from("tenant erase"),
+            reason: Some(String::from("the tenant was erased")),
+        };
+        let in_force = self.iter().filter(|it| it.expires_at_s > now_s);
+        // Who waits for a time to come does so still, where that was said of everybody.
+        in_force
+            .filter(|it| it.revocation.target == RevocationTarget::Tenant)
+            .for_each(|it| left.widen(it));
+        Self(vec![left])
     }
 
     /// Whether one is there that has ended.

@@ -12,7 +12,7 @@ use foodtrack_tenant_log::DocumentError;
 use uuid::Uuid;
 
 use crate::data::{Followed, TenantRecords};
-pub(crate) use kept::{KeptRevocation, KeptRevocations};
+pub(crate) use kept::{KEPT_S_MAX, KeptRevocation, KeptRevocations};
 
 /// How often a full mailbox is asked to end connections.
 const ATTEMPTS_MAX: u32 = 250;
@@ -86,13 +86,14 @@ impl RevocationBook {
         self.change(tenant, |kept| kept.remove(id)).map(|((), _)| ())
     }
 
-    /// Forgets all that a tenant has revoked.
+    /// Puts one revocation of all tokens that a tenant has in the place of what it revoked, because the tenant is erased.
     ///
     /// # Errors
     /// Those of [`RevocationBook::revoke`], but for `conflict`.
-    pub(crate) fn forget(&self, tenant: &TenantId) -> Result<(), Refusal> {
+    pub(crate) fn erase(&self, tenant: &TenantId) -> Result<(), Refusal> {
         let mut state = self.state();
-        let result = state.records.forget(tenant);
+        let now_s = now_s();
+        let result = state.records.erase(tenant, |kept| kept.of_erased_tenant(now_s));
         self.end_all(self.put_in_force(state));
         result
     }

@@ -10,7 +10,8 @@ use foodtrack_server::{LimitsConfig, Secret, WebSocketConfig};
 use serde_json::{Value, json};
 use test_support::{RedisServer, eventually, files_with, wait_until};
 
-use crate::support::{Answer, call, config, request, serve, token};
+use crate::encryption;
+use crate::support::{Answer, call, claims, config, request, serve, signed, token};
 
 const KEY: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
 const OPERATOR: &str = "a-token-of-the-operator-of-the-hub-0123456789";
@@ -35,9 +36,13 @@ fn owner(tenant: &str) -> String {
 }
 
 fn publish(address: SocketAddr, tenant: &str, customer: &str, order: &str, note: &str) -> Answer {
+    let system = token(tenant, UserRole::System);
+    call(address, "POST /api/v1/publish", &system, &created(customer, order, note))
+}
+
+fn created(customer: &str, order: &str, note: &str) -> String {
     let payload = json!({ "orderId": order, "customerId": customer, "note": note });
-    let message = json!({ "type": "order:created", "payload": payload }).to_string();
-    call(address, "POST /api/v1/publish", &token(tenant, UserRole::System), &message)
+    json!({ "type": "order:created", "payload": payload }).to_string()
 }
 
 fn user(name: &str) -> String {
@@ -151,20 +156,82 @@ fn a_tenant_is_erased_by_who_runs_the_hub_with_its_keys_and_all_that_it_declared
     let answer = erase(address, line, OPERATOR, &confirm("gone")).data();
     assert_eq!((&answer["tenant"], &answer["entries"]), (&json!("gone"), &json!(1)), "{answer}");
     assert_eq!(files_with(directory.path(), "order-of-gone"), Vec::<String>::new());
-    for file in
-        ["keys/gone.key", "declarations/gone.json", "revocations/gone.json", "api-keys/gone.json"]
-    {
+    for file in ["keys/gone.key", "declarations/gone.json", "api-keys/gone.json"] {
         assert!(!directory.path().join(file).exists(), "{file}");
     }
     assert_eq!(call(address, "GET /api/v1/rooms", key, "").status, 401);
     assert_eq!(erase(address, line, OPERATOR, &confirm("gone")).data()["entries"], 0);
     // The other one has all that it had, and who is called so begins anew.
-    let declared = |tenant| call(address, "GET /api/v1/events", &owner(tenant), "").data();
-    assert_eq!(declared("stays").as_array().unwrap().len(), 1);
-    assert_eq!(declared("gone"), json!([]));
+    let declared = |token: &str| call(address, "GET /api/v1/events", token, "").data();
+    assert_eq!(declared(&owner("stays")).as_array().unwrap().len(), 1);
+    assert_eq!(declared(&later("gone", UserRole::RestaurantOwner, 90)), json!([]));
     assert!(entries(address, "stays")[0].to_string().contains(MARKER));
-    assert_eq!(publish(address, "gone", "bob", "o1", OTHERS).data()["offset"], 1);
-    assert_eq!(entries(address, "gone").len(), 1);
+    let (line, system) = ("POST /api/v1/publish", later("gone", UserRole::System, 90));
+    let answer = call(address, line, &system, &created("bob", "o1", OTHERS));
+    assert_eq!(answer.data()["offset"], 1);
+    server.stop();
+}
+
+#[track_caller]
+fn check_refused<'a>(address: SocketAddr, tokens: impl IntoIterator<Item = &'a String>) {
+    for token in tokens {
+        let answer = call(address, "GET /api/v1/rooms", token, "");
+        assert_eq!((answer.status, &*answer.code()), (401, "token_revoked"));
+    }
+}
+
+/// A token that is made so much later than now that an erasure does not refuse it.
+fn later(tenant: &str, role: UserRole, seconds: u64) -> String {
+    let mut claims = claims(tenant, role);
+    claims.issued_at_s += seconds;
+    signed(&claims)
+}
+
+#[test]
+fn no_token_that_was_revoked_is_good_again_once_its_tenant_is_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = serve(on(directory.path()));
+    let address = server.local_addr();
+    let tokens = ["eve", "ada", "bob"].map(|user| {
+        let mut claims = claims("gone", UserRole::RestaurantOwner);
+        claims.user_id = user.into();
+        claims.token_id = Some(format!("token-of-{user}"));
+        signed(&claims)
+    });
+    // Of an issuer whose clock is ahead.
+    let ahead = later("gone", UserRole::RestaurantOwner, 30);
+    assert_eq!(publish(address, "gone", "ada", "o1", MARKER).status, 200);
+    for (kind, value) in [("user", "eve"), ("token", "token-of-ada")] {
+        let body = json!({ "kind": kind, "value": value, "reason": "left-the-company" });
+        let answer = call(address, "POST /api/v1/revocations", &tokens[2], &body.to_string());
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    check_refused(address, &tokens[..2]);
+    let confirm = json!({ "confirm": "gone" }).to_string();
+    let answer = erase(address, "POST /api/v1/tenants/gone/erase", OPERATOR, &confirm);
+    assert_eq!(answer.data()["entries"], 1);
+    // Not those that were good, either: they are of the tenant that is gone.
+    check_refused(address, tokens.iter().chain([&ahead]));
+    let between = later("gone", UserRole::RestaurantOwner, 90);
+    // What is kept for it names nobody, and has an end.
+    let check_kept = |address, token: &str| {
+        let kept = call(address, "GET /api/v1/revocations", token, "").data();
+        assert_eq!((kept.as_array().unwrap().len(), &kept[0]["kind"]), (1, &json!("tenant")));
+        for text in ["eve", "token-of-ada", "bob", "left-the-company"] {
+            let folder = directory.path().join("revocations");
+            assert_eq!(files_with(&folder, text), Vec::<String>::new());
+        }
+    };
+    check_kept(address, &between);
+    server.stop();
+    // The command line does the same, and a start knows it.
+    let erase = ["tenant", "erase", "--tenant", "gone", "--confirm", "gone"];
+    let (code, _, notes) = encryption::on(directory.path(), "", &erase);
+    assert!(code == 0 && notes.contains("tokens that it has are refused"), "{notes}");
+    let server = serve(on(directory.path()));
+    let address = server.local_addr();
+    check_refused(address, tokens.iter().chain([&ahead]));
+    check_kept(address, &later("gone", UserRole::RestaurantOwner, 90));
     server.stop();
 }
 

@@ -21,12 +21,17 @@ pub(crate) fn serve(config: WebSocketConfig) -> WebSocketServer {
 
 /// A token that is good for an hour.
 pub(crate) fn token(tenant: &str, role: UserRole) -> String {
+    signed(&claims(tenant, role))
+}
+
+/// The claims of such a token.
+pub(crate) fn claims(tenant: &str, role: UserRole) -> TokenClaims {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let application_types = match role {
         UserRole::System => ApplicationSet::EMPTY,
         _ => ApplicationSet::of(&[ApplicationType::TenantDashboard]),
     };
-    let claims = TokenClaims {
+    TokenClaims {
         tenant_id: tenant.into(),
         user_id: "u1".into(),
         role,
@@ -38,8 +43,11 @@ pub(crate) fn token(tenant: &str, role: UserRole) -> String {
         token_id: None,
         issuer: None,
         audience: None,
-    };
-    TokenSigner::hs256(SECRET).sign(&claims).unwrap()
+    }
+}
+
+pub(crate) fn signed(claims: &TokenClaims) -> String {
+    TokenSigner::hs256(SECRET).sign(claims).unwrap()
 }
 
 /// An HTTP answer.
