@@ -177,10 +177,8 @@ fn refusal(error: &EraseError) -> Refusal {
         EraseError::Busy => ErrorCode::Overloaded,
         EraseError::DiskFull => ErrorCode::StorageFull,
         EraseError::Interrupted => ErrorCode::Timeout,
-        EraseError::Failed(_) => {
-            tracing::error!(%error, "not all is erased that was to be");
-            ErrorCode::Degraded
-        }
+        // The log's writer has told it.
+        EraseError::Failed(_) => ErrorCode::Degraded,
     };
     let sentence = match error {
         // It may name files of the node's.
