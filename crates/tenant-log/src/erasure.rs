@@ -34,6 +34,15 @@ pub enum Person<'a> {
     OfOrder(&'a str),
 }
 
+impl From<Person<'_>> for Erasure {
+    fn from(person: Person<'_>) -> Self {
+        match person {
+            Person::User(user) => Self::User(user.into()),
+            Person::OfOrder(order) => Self::Order(order.into()),
+        }
+    }
+}
+
 /// What was erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use foodtrack_contract::{ErrorCode, Refusal, TenantId, is_identifier};
-use foodtrack_tenant_log::{EraseError, Erased, Erasure};
+use foodtrack_tenant_log::{EraseError, Erased, Erasure, Person};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -58,16 +58,15 @@ pub(crate) struct ErasureReport {
 }
 
 impl NewErasure {
-    fn read(self) -> Result<Erasure, Refusal> {
-        let erasure = match (self.user, self.order) {
-            (Some(user), None) if is_identifier(&user) => Erasure::User(user.into()),
-            (None, Some(order)) if is_identifier(&order) => Erasure::Order(order.into()),
+    fn read(&self) -> Result<Person<'_>, Refusal> {
+        match (&self.user, &self.order) {
+            (Some(user), None) if is_identifier(user) => Ok(Person::User(user)),
+            (None, Some(order)) if is_identifier(order) => Ok(Person::OfOrder(order)),
             (Some(_), None) | (None, Some(_)) => {
-                return Err(malformed("an id has 1 to 128 characters").at("", "length"));
+                Err(malformed("an id has 1 to 128 characters").at("", "length"))
             }
-            _ => return Err(malformed("name a user or an order, and not both").at("", "oneOf")),
-        };
-        Ok(erasure)
+            _ => Err(malformed("name a user or an order, and not both").at("", "oneOf")),
+        }
     }
 }
 
@@ -81,15 +80,14 @@ pub(crate) async fn erase_person(
     act: Act,
     Body(new): Body<NewErasure>,
 ) -> Result<Data<ErasureReport>, ApiError> {
-    let erasure = new.read()?;
-    act.is_about(match &erasure {
-        Erasure::Tenant => String::new(),
-        Erasure::User(user) => format!("user {user}"),
-        Erasure::Order(order) => format!("order {order}"),
+    let person = new.read()?;
+    act.is_about(match person {
+        Person::User(user) => format!("user {user}"),
+        Person::OfOrder(order) => format!("order {order}"),
     });
     check_erases(&hub)?;
     let tenant = caller.tenant().clone();
-    let work = erase_and_report(Arc::clone(&hub), tenant.clone(), erasure);
+    let work = erase_and_report(Arc::clone(&hub), tenant.clone(), person.into());
     Ok(Data(disk_work::erase(&hub, &tenant, work).await?))
 }
 
