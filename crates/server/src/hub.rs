@@ -414,9 +414,7 @@ impl Hub {
             let sentence = "log lines were dropped: what reads stderr is stuck or too slow";
             book.happened(Condition::LogLinesDropped, sentence, now);
         }
-        let is_late = self.log.work().writing_for > DISK_LATE;
-        let sentence = "the log has waited for more than 2 s, for its disk or for another program that has locked its file: durable events wait; see whether the disk is overloaded or failing";
-        book.set(Condition::LogLate, is_late, sentence);
+        self.note_log_wait(&storage);
         let sentence = "nearly all file descriptors are open that sockets may take: raise the limit (LimitNOFILE, ulimit -n), or spread clients over more nodes";
         book.set(Condition::DescriptorsShort, descriptors::are_short(), sentence);
         if self.log_levels.end_what_is_over(now) {
@@ -431,6 +429,19 @@ impl Hub {
         }
         self.look_at_certificate();
         book.look_at_clocks(now, SystemTime::now());
+    }
+
+    /// Whether the log waits, for its disk or for another program.
+    fn note_log_wait(&self, storage: &StorageStatus) {
+        // Of a log in Redis that is another condition.
+        let is_locked = storage.state == StorageState::Away && self.cluster.redis().is_none();
+        let is_late = is_locked || self.log.work().writing_for > DISK_LATE;
+        let sentence = if is_locked {
+            "another program has locked the log's file: durable events are refused until it lets go; end what else has log.db open"
+        } else {
+            "the log has waited for more than 2 s, for its disk or for another program that has locked its file: durable events wait; see whether the disk is overloaded or failing"
+        };
+        self.health_book.set(HealthCondition::LogLate, is_late, sentence);
     }
 
     /// Looks how the node stands towards its Redis; a change is told to this node's clients, and to those who come before the next one.

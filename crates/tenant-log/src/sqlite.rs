@@ -38,6 +38,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
@@ -81,6 +82,8 @@ pub struct SqliteOptions {
     pub overwrites: bool,
     /// Whose keys seal what is kept; `None` keeps it as it is.
     pub keys: Option<Arc<dyn KeySource>>,
+    /// How long a lock of another program on the file is waited for; what is to be kept is refused then, until the program lets go.
+    pub lock_wait: Duration,
 }
 
 impl Default for SqliteOptions {
@@ -92,6 +95,7 @@ impl Default for SqliteOptions {
             commit_gate: Box::new(commit_gate::Open),
             overwrites: false,
             keys: None,
+            lock_wait: opening::LOCK_WAIT,
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum StorageState {
     Full,
     /// A write or an fsync failed: entries are refused until the log is opened anew.
     Failed,
-    /// It cannot be reached: entries are refused until it can.
+    /// It cannot be reached, or another program has locked its file: entries are refused until it can, or has let go.
     Away,
     /// It takes them, and fewer replicas have them than must: nobody is told that a durable one is kept.
     Unreplicated,
@@ -95,6 +95,7 @@ pub(crate) fn disk_room(directory: &Path) -> Option<DiskRoom> {
 pub(crate) struct StorageWatch {
     is_full: AtomicBool,
     is_failed: AtomicBool,
+    is_locked: AtomicBool,
     is_yielding: AtomicBool,
     refused_full: AtomicU64,
     refused_failed: AtomicU64,
@@ -138,6 +139,10 @@ impl StorageWatch {
         self.is_failed.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_locked(&self, is_locked: bool) {
+        self.is_locked.store(is_locked, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_yielding(&self, is_yielding: bool) {
         self.is_yielding.store(is_yielding, Ordering::Relaxed);
     }
@@ -158,6 +163,8 @@ impl StorageWatch {
         let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_failed.load(Ordering::Relaxed) {
             StorageState::Failed
+        } else if self.is_locked.load(Ordering::Relaxed) {
+            StorageState::Away
         } else if self.is_full.load(Ordering::Relaxed)
             || full_at.is_some_and(|at| at.elapsed() < FULL_HOLDS)
         {

@@ -41,6 +41,8 @@ mod layout_7;
 mod leases;
 #[path = "promises/line.rs"]
 mod line;
+#[path = "promises/locked_file.rs"]
+mod locked_file;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "fixtures/old_layouts.rs"]

@@ -63,7 +63,7 @@ fn publish(address: SocketAddr, order: &str) -> u16 {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_for_seconds_is_told_and_who_waits_for_it_is_answered_then() {
+fn a_log_whose_file_another_program_has_locked_is_told_and_takes_events_again_by_itself() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data");
     let mut serve = command(&["serve", "--port", "0", "--host", "127.0.0.1", "--data-dir"]);
@@ -73,13 +73,24 @@ fn a_log_that_cannot_be_written_for_seconds_is_told_and_who_waits_for_it_is_answ
         assert_eq!(publish(address, "7"), 200);
         let other = rusqlite::Connection::open(path.join("log.db")).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let waiting = std::thread::spawn(move || publish(address, "8"));
+        let waiting = std::thread::spawn(move || publish(address, "9"));
+        wait_for(address, "log_late", true);
+        assert_eq!(waiting.join().unwrap(), 503);
+        assert_eq!(publish(address, "10"), 503, "at once");
         wait_for(address, "log_late", true);
         other.execute_batch("ROLLBACK").unwrap();
-        assert_eq!(waiting.join().unwrap(), 200);
         wait_for(address, "log_late", false);
+        assert_eq!(publish(address, "11"), 200);
+        let entries = call(address, "GET /api/v1/log", &token("t1", UserRole::RestaurantOwner), "");
+        let entries = entries.data();
+        let orders = entries.as_array().unwrap().iter().map(|it| it["message"]["payload"].clone());
+        let kept: Vec<Value> = ["7", "11"].map(|order| json!({ "orderId": order })).into();
+        assert_eq!(orders.collect::<Vec<_>>(), kept, "what was acknowledged, and no more");
     });
-    check_lines(&log, "LogLate", "durable events wait");
+    let told = ["durable events wait", "has locked the log's file", "is over"];
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("LogLate")).collect();
+    assert_eq!(lines.len(), told.len(), "{log}");
+    assert!(lines.iter().zip(told).all(|(line, told)| line.contains(told)), "{lines:?}");
 }
 
 /// Where lines are written to. Who holds its gate stops shards that write one.

@@ -39,6 +39,9 @@ pub enum CommitError {
     /// There was no room: nothing of the transaction is there, and the next may be tried.
     #[error("the disk is full")]
     DiskFull,
+    /// Another program has locked the file: nothing of the transaction is there, and the next may be tried.
+    #[error("another program has locked the log's file")]
+    Locked,
     /// Writing or its fsync failed. What the disk holds is unknown, and to ask it again proves nothing: the kernel
     /// forgets a failed fsync (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
     #[error("the disk failed: {0}")]
@@ -51,7 +54,12 @@ impl From<rusqlite::Error> for CommitError {
         let is_full = error.sqlite_error().is_some_and(|it| {
             it.code == ErrorCode::DiskFull || it.extended_code == ffi::SQLITE_IOERR_SHMSIZE
         });
-        if is_full { Self::DiskFull } else { Self::Disk(error.to_string()) }
+        let is_locked = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        match (is_full, is_locked) {
+            (true, _) => Self::DiskFull,
+            (false, true) => Self::Locked,
+            (false, false) => Self::Disk(error.to_string()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -41,6 +42,8 @@ const FILE: &str = "log.db";
 pub(super) const COPY_MARK: &str = "log.copy";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
+/// How long a lock of another program on the file is waited for.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
 pub(super) const PAGE_BYTES: u32 = 4_096;
 /// Up to this size a database is looked through whenever it is opened; larger ones would keep clients waiting.
 const QUICK_CHECK_BYTES_MAX: u64 = 64 << 20;
@@ -292,7 +295,7 @@ pub(super) fn write_ahead_file(file: &Path) -> PathBuf {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(LOCK_WAIT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // In WAL this is one fsync a commit, before the commit returns.
     connection.pragma_update(None, "synchronous", "FULL")?;

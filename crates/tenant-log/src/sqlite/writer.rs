@@ -20,7 +20,7 @@ use super::budget::Budget;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
 use super::completion_sink::{Appended, CompletionSink, Outcome};
-use super::disk_reserve::{COMMIT_BYTES_MAX, DiskReserve, WRITE_AHEAD_BYTES_MAX};
+use super::disk_reserve::{DiskReserve, WRITE_AHEAD_BYTES_MAX};
 use super::erasures::Erasures;
 use super::maintenance::Maintenance;
 use super::offset_index::OffsetIndex;
@@ -37,8 +37,6 @@ use crate::row_seals::{BatchPlace, RowSeals};
 /// How long a commit waits for as many requests as the last one had: clients that were just answered are about to send their
 /// next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
-/// How many batches and other requests one transaction takes.
-const COMMIT_WRITES_MAX: usize = 16_384;
 /// About how many bytes a commit writes besides the messages: pages that are not full yet.
 const COMMIT_BYTES: u64 = 12 << 10;
 /// About how many bytes one step of maintenance writes.
@@ -74,6 +72,10 @@ pub(super) struct Writer {
     directory: PathBuf,
     /// The last transaction found the disk full.
     is_full: bool,
+    /// Another program has locked the file.
+    is_locked: bool,
+    /// How long such a lock is waited for.
+    lock_wait: Duration,
     /// When the last attempt was made to free space.
     room_tried_at: Option<Instant>,
     checkpointer: Checkpointer,
@@ -95,6 +97,7 @@ impl Writer {
         // SQLite counts pages in 32 bits, and takes a larger limit for its largest.
         let bytes_max = options.file_bytes_max.min(options.budget.bytes_max.unwrap_or(u64::MAX));
         let pages_max = (bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
+        connection.busy_timeout(options.lock_wait)?;
         let index = OffsetIndex::load(&connection)?;
         let seals = RowSeals::new(options.keys);
         let resealing = Resealing::load(&connection, &seals)?;
@@ -121,6 +124,8 @@ impl Writer {
             budget: Budget::new(options.budget),
             directory: file.parent().unwrap_or(Path::new(".")).to_owned(),
             is_full: false,
+            is_locked: false,
+            lock_wait: options.lock_wait,
             room_tried_at: None,
             checkpointer: Checkpointer::start(file)?,
             write_ahead_bytes: 0,
@@ -154,19 +159,29 @@ impl Writer {
         if self.is_poisoned {
             return Nap::default();
         }
-        // On a full disk it takes room first.
-        let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
+        // On a full disk it takes room first, and in a locked file nothing can be done.
+        let is_held_up = self.is_full || self.is_locked;
+        let room = if is_held_up { ROOM_DELAY } else { Duration::ZERO };
         let round = self.maintenance.is_in_round().then_some(room);
         let at_once = self.is_compacting || !self.erasures.is_empty();
         let at_once = at_once.then_some(Duration::ZERO);
         let probe = self.is_full.then_some(ROOM_PROBE);
-        let resealing = self.resealing.wait().filter(|_| !self.is_full);
-        let maintenance = self.maintenance.quiet(&self.index).filter(|_| !self.is_full);
+        let unlock = self.is_locked.then_some(ROOM_DELAY);
+        let resealing = self.resealing.wait().filter(|_| !is_held_up);
+        let maintenance = self.maintenance.quiet(&self.index).filter(|_| !is_held_up);
         Nap {
-            at_most: [round, at_once, probe, resealing, self.notes.wait(), self.budget.wait()]
-                .into_iter()
-                .flatten()
-                .min(),
+            at_most: [
+                round,
+                at_once,
+                probe,
+                unlock,
+                resealing,
+                self.notes.wait(),
+                self.budget.wait(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
             // While others come, it goes along with them.
             in_quiet: maintenance,
         }
@@ -175,6 +190,9 @@ impl Writer {
     /// Does what was asked for, and maintenance where that is due.
     fn turn(&mut self, requests: &mut Vec<Request>) {
         let is_quiet = requests.is_empty();
+        if self.is_locked && is_quiet {
+            self.look_for_lock();
+        }
         let (writes, has_tickets) = self.note_requests(requests);
         if !self.is_poisoned {
             self.keep_to_budget();
@@ -188,13 +206,14 @@ impl Writer {
         } else if self.is_full && is_quiet && !self.is_poisoned {
             self.look_for_room();
         }
+        let is_held_up = self.is_full || self.is_locked;
         let is_maintenance_due = self.maintenance.is_in_round()
-            || self.resealing.is_due() && !self.is_full
-            || is_quiet && !self.is_full && self.is_maintenance_due();
+            || self.resealing.is_due() && !is_held_up
+            || is_quiet && !is_held_up && self.is_maintenance_due();
         if self.is_poisoned {
             return self.sink.refuse_all(writes.into_iter());
         }
-        if has_writes || is_maintenance_due && !self.is_full {
+        if has_writes || is_maintenance_due && !is_held_up {
             self.transact_all(writes, is_quiet);
         }
         if !self.is_poisoned {
@@ -253,23 +272,7 @@ impl Writer {
         (writes, has_tickets)
     }
 
-    /// Makes as many transactions as these take, at least one.
-    fn transact_all(&mut self, writes: Vec<Request>, is_quiet: bool) {
-        let mut writes = writes.into_iter().peekable();
-        loop {
-            let some = take_some(&mut writes);
-            self.transact(some, is_quiet);
-            self.move_in_when_due();
-            if writes.peek().is_none() {
-                break;
-            }
-            if self.is_poisoned {
-                return self.sink.refuse_all(writes);
-            }
-        }
-    }
-
-    fn move_in_when_due(&mut self) {
+    pub(super) fn move_in_when_due(&mut self) {
         if self.is_poisoned {
             return;
         }
@@ -440,7 +443,7 @@ impl Writer {
         match result {
             Ok(()) => self.keep_reserve(),
             // A full disk leaves everything where it is, which is safe.
-            Err(CommitError::DiskFull) => {}
+            Err(CommitError::DiskFull | CommitError::Locked) => {}
             Err(CommitError::Disk(_)) => self.poison(),
         }
     }
@@ -469,17 +472,4 @@ impl Writer {
         }
         self.reserve.give();
     }
-}
-
-/// As much as one transaction takes.
-fn take_some(writes: &mut std::iter::Peekable<impl Iterator<Item = Request>>) -> Vec<Request> {
-    let (mut some, mut bytes) = (Vec::with_capacity(writes.size_hint().0), 0);
-    while some.len() < COMMIT_WRITES_MAX
-        && let Some(request) =
-            writes.next_if(|it| bytes == 0 || bytes + it.written_bytes() <= COMMIT_BYTES_MAX)
-    {
-        bytes += request.written_bytes();
-        some.push(request);
-    }
-    some
 }

@@ -185,6 +185,7 @@ impl Writer {
         self.failed(&failure);
         Err(match failure {
             CommitError::DiskFull => EraseError::DiskFull,
+            CommitError::Locked => EraseError::Failed(failure.to_string()),
             CommitError::Disk(_) => EraseError::Interrupted,
         })
     }

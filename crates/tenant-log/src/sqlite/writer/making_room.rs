@@ -63,7 +63,8 @@ impl Writer {
         match result {
             Ok(()) => return true,
             Err(CommitError::DiskFull) if self.undo() => {}
-            Err(_) => self.poison(),
+            Err(CommitError::DiskFull) => self.poison(),
+            Err(error) => self.failed(&error),
         }
         false
     }
@@ -113,7 +114,7 @@ impl Writer {
         self.write_ahead_bytes = 0;
         match result {
             // It stays where it is, which is safe.
-            Err(CommitError::DiskFull) => Ok(()),
+            Err(CommitError::DiskFull | CommitError::Locked) => Ok(()),
             result => result,
         }
     }

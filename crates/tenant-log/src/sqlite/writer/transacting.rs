@@ -1,14 +1,18 @@
 //! One transaction, and what becomes of it: it is kept and told, or undone and told, or the end of all writing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{COMMIT_BYTES, MAINTENANCE_BYTES, Writer};
 use crate::RefusedReason;
 use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::completion_sink::Outcome;
+use crate::sqlite::disk_reserve::COMMIT_BYTES_MAX;
 use crate::sqlite::queue::Request;
 use crate::sqlite::sealing::overwrite_what_goes;
 use crate::sqlite::tenants;
+
+/// How many batches and other requests one transaction takes.
+const COMMIT_WRITES_MAX: usize = 16_384;
 
 impl Writer {
     /// Begins a transaction.
@@ -23,8 +27,24 @@ impl Writer {
         self.sink.watch().writing(|| gate.pass(&mut || commit(connection)))
     }
 
+    /// Makes as many transactions as these take, at least one.
+    pub(super) fn transact_all(&mut self, writes: Vec<Request>, is_quiet: bool) {
+        let mut writes = writes.into_iter().peekable();
+        loop {
+            let some = take_some(&mut writes);
+            self.transact(some, is_quiet);
+            self.move_in_when_due();
+            if writes.peek().is_none() {
+                break;
+            }
+            if self.is_poisoned {
+                return self.sink.refuse_all(writes);
+            }
+        }
+    }
+
     /// One transaction, and what became of it.
-    pub(super) fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
+    fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
         let opens = writes.iter().filter_map(|write| match write {
             Request::Open(tenant, now_ms) => Some(Request::Open(tenant.clone(), *now_ms)),
             _ => None,
@@ -52,6 +72,7 @@ impl Writer {
                 self.sink.watch().commits.observe(began.elapsed());
                 self.notes.clear();
                 let was_full = std::mem::take(&mut self.is_full);
+                self.note_unlocked();
                 self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
                 self.budget.note_written(COMMIT_BYTES + outcome.bytes);
                 if outcome.maintained {
@@ -71,10 +92,12 @@ impl Writer {
                 self.failed(&error);
                 let reason = match error {
                     CommitError::DiskFull => RefusedReason::DiskFull,
+                    CommitError::Locked => RefusedReason::Away,
                     CommitError::Disk(_) if is_in_doubt => RefusedReason::Unknown,
                     CommitError::Disk(_) => RefusedReason::Poisoned,
                 };
-                let opens_again = opens_again && !self.is_poisoned;
+                let is_full = error == CommitError::DiskFull && !self.is_poisoned;
+                let opens_again = opens_again && is_full;
                 if opens_again {
                     outcome.opened.clear();
                 }
@@ -101,11 +124,45 @@ impl Writer {
     /// Undoes the open transaction, and decides whether there can be another.
     pub(super) fn failed(&mut self, error: &CommitError) {
         self.notes.postpone();
-        if *error == CommitError::DiskFull && self.undo() {
-            self.is_full = true;
-            self.sink.watch().set_full(true);
-        } else {
-            self.poison();
+        match error {
+            CommitError::DiskFull if self.undo() => {
+                self.is_full = true;
+                self.sink.watch().set_full(true);
+            }
+            CommitError::Locked if self.undo() => self.note_locked(),
+            _ => self.poison(),
+        }
+    }
+
+    /// Another program has locked the file for longer than is waited: from now on nobody waits for it, and it is tried again and again.
+    fn note_locked(&mut self) {
+        if !std::mem::replace(&mut self.is_locked, true) {
+            tracing::error!(
+                "another program has locked log.db: what is to be kept is refused until it lets go; end what else has the file open"
+            );
+            self.sink.watch().set_locked(true);
+            self.wait_for_locks(Duration::ZERO);
+        }
+    }
+
+    fn note_unlocked(&mut self) {
+        if std::mem::take(&mut self.is_locked) {
+            tracing::info!("no other program has locked log.db any more");
+            self.sink.watch().set_locked(false);
+            self.wait_for_locks(self.lock_wait);
+        }
+    }
+
+    fn wait_for_locks(&self, wait: Duration) {
+        // It is a setting of the connection, and cannot fail.
+        let _ = self.connection.busy_timeout(wait);
+    }
+
+    /// Where nobody appends: finds out whether the other program has let go.
+    pub(super) fn look_for_lock(&mut self) {
+        match self.begin().map_err(CommitError::from).and_then(|()| self.commit()) {
+            Ok(()) => self.note_unlocked(),
+            Err(error) => self.failed(&error),
         }
     }
 
@@ -130,4 +187,17 @@ impl Writer {
         self.sink.refuse_all(opens.into_iter());
         self.sink.not_noted(tickets, RefusedReason::Poisoned);
     }
+}
+
+/// As much as one transaction takes.
+fn take_some(writes: &mut std::iter::Peekable<impl Iterator<Item = Request>>) -> Vec<Request> {
+    let (mut some, mut bytes) = (Vec::with_capacity(writes.size_hint().0), 0);
+    while some.len() < COMMIT_WRITES_MAX
+        && let Some(request) =
+            writes.next_if(|it| bytes == 0 || bytes + it.written_bytes() <= COMMIT_BYTES_MAX)
+    {
+        bytes += request.written_bytes();
+        some.push(request);
+    }
+    some
 }
