@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod check_config;
 mod completions;
+mod copy_rate;
 mod dead_letters;
 mod demo;
 mod demo_cluster;

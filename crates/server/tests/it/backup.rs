@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -79,6 +80,45 @@ fn a_backup_is_one_private_file_made_beside_a_server_and_a_server_starts_with_wh
     assert_eq!(served.wait(), 0);
     let (code, read, _) = on(&data_dir, &["log", "read", "--tenant", "t1"]);
     assert_eq!((code, read.lines().count()), (0, 7));
+}
+
+#[test]
+fn a_backup_keeps_the_rate_it_is_given_and_is_the_same_at_any() {
+    let source = tempfile::tempdir().unwrap();
+    drop(InUse::make(source.path()));
+    let database = rusqlite::Connection::open(source.path().join("log.db")).unwrap();
+    database.execute("CREATE TABLE ballast (bytes BLOB)", ()).unwrap();
+    for _ in 0..6 {
+        database.execute("INSERT INTO ballast VALUES (randomblob(1048576))", ()).unwrap();
+    }
+    drop(database);
+    let place = tempfile::tempdir().unwrap();
+    let make = |rate: &str| {
+        let file = place.path().join(rate.replace('/', "-"));
+        let begun = Instant::now();
+        let arguments = ["backup", "make", "--to", file.to_str().unwrap(), "--rate", rate];
+        let (code, _, notes) = on(source.path(), &arguments);
+        let took = begun.elapsed();
+        assert_eq!((code, verify(&file).0), (0, 0), "{notes}");
+        (log_sum(&file), took, notes)
+    };
+    let (paced, took, notes) = make("8MiB/s");
+    // 6 MiB twice, but for what SQLite still had in its memory when the copy was whole.
+    assert!(took >= Duration::from_secs(1), "{took:?}: {notes}");
+    assert!(notes.contains("copying the log: 0 B of 6.") && notes.contains(" s left"), "{notes}");
+    assert_eq!(make("unlimited").0, paced);
+    let (code, _, notes) = on(source.path(), &["backup", "make", "--to", "/x", "--rate", "fast"]);
+    assert!(code == 2 && notes.contains("such as 32MiB/s"), "{notes}");
+}
+
+/// The checksum of the log that a backup names.
+fn log_sum(file: &Path) -> String {
+    let bytes = std::fs::read(file).unwrap();
+    let list = serde_json::Deserializer::from_slice(&bytes[512..]).into_iter::<Value>().next();
+    let list = list.unwrap().unwrap();
+    let files = list["files"].as_array().unwrap();
+    let log = files.iter().find(|it| it["path"] == "log.db").unwrap();
+    log["sha256"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foodtrack_contract::{Offset, RoomName, TenantId};
 use foodtrack_tenant_log::{
-    KeySource, LogEntry, Note, NoteKind, OrderOwner, Person, Retention, SqliteLog, SqliteOptions,
-    SqliteReader, backup, check_with_progress, erase_person, erase_tenant,
+    CopyRate, KeySource, LogEntry, Note, NoteKind, OrderOwner, Person, Retention, SqliteLog,
+    SqliteOptions, SqliteReader, backup, check_with_progress, erase_person, erase_tenant,
 };
 use test_support::files_with;
 
@@ -138,7 +138,7 @@ fn the_backup_of_a_sealed_log_is_closed_once_the_keys_are_destroyed() {
     fill(&open, "gone");
     fill(&open, "stays");
     let copy = directory.path().join("copy");
-    backup(directory.path(), &copy, &mut |_| {}).unwrap();
+    backup(directory.path(), &copy, CopyRate::UNLIMITED, |_| {}).unwrap();
     drop(open);
     assert_eq!(
         messages(&copy, Some(&keys), &tenant("gone")).len(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_tenant_log::{
-    Commit, CommitError, CommitGate, EraseError, Erased, Erasure, KeySource, NoteKind, OnErased,
-    Retention, SqliteOptions, SqliteReader, TenantLog, backup,
+    Commit, CommitError, CommitGate, CopyRate, EraseError, Erased, Erasure, KeySource, NoteKind,
+    OnErased, Retention, SqliteOptions, SqliteReader, TenantLog, backup,
 };
 use test_support::files_with;
 
@@ -150,7 +150,7 @@ fn a_tenant_is_erased_while_the_log_is_open_its_keys_too_and_begins_anew() {
         fill(&open, "gone");
         fill(&open, "stays");
         let copy = directory.path().join("copy");
-        backup(&path, &copy, &mut |_| {}).unwrap();
+        backup(&path, &copy, CopyRate::UNLIMITED, |_| {}).unwrap();
         let before = messages(&path, keys.as_ref(), &tenant("stays"));
         let epoch = open.head(&tenant("gone")).epoch;
         let told = begin(&*open.log, &tenant("gone"), Erasure::Tenant);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use foodtrack_tenant_log::{
-    Durability, OpenError, ReadError, Retention, SqliteLog, SqliteOptions, backup, check,
+    CopyRate, Durability, OpenError, ReadError, Retention, SqliteLog, SqliteOptions, backup, check,
     renew_epochs,
 };
 
@@ -307,7 +307,7 @@ fn whatever_is_in_the_directory_is_its_owners_alone() {
     let (directory, copy) = (parent.path().join("log"), parent.path().join("copy"));
     let open = open_sqlite(&directory, SqliteOptions::default());
     open.writer("t").append_all(1..=300);
-    backup(&directory, &copy, &mut |_| {}).unwrap();
+    backup(&directory, &copy, CopyRate::UNLIMITED, |_| {}).unwrap();
     for directory in [&directory, &copy] {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(directory), 0o700);
@@ -340,7 +340,7 @@ fn nothing_is_written_where_a_link_leads() {
     symlink(&elsewhere, &link).unwrap();
     let directory = parent.path().join("log");
     drop(open_sqlite(&directory, SqliteOptions::default()));
-    backup(&directory, &link, &mut |_| {}).unwrap_err();
+    backup(&directory, &link, CopyRate::UNLIMITED, |_| {}).unwrap_err();
     assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
@@ -352,7 +352,7 @@ fn a_backup_is_no_log_to_append_to_before_its_epochs_were_renewed() {
     let mut writer = open.writer("t");
     writer.append(1);
     let epoch = open.page(&writer.tenant, 0, 1).epoch;
-    backup(&directory, &copy, &mut |_| {}).unwrap();
+    backup(&directory, &copy, CopyRate::UNLIMITED, |_| {}).unwrap();
     let refused = SqliteLog::open(&copy, SqliteOptions::default(), Box::new(|_| {})).err();
     let sentence = refused.unwrap().to_string();
     assert!(sentence.contains("log renew-epochs --data-dir"), "{sentence}");

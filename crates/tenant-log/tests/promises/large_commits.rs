@@ -1,12 +1,13 @@
 //! Recoverable entries that come by the hundred, and share large commits.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
-    Durability, LogEntry, RefusedReason, Retention, SqliteOptions, SqliteReader, backup, check,
-    renew_epochs,
+    CopyRate, Durability, LogEntry, RefusedReason, Retention, SqliteOptions, SqliteReader, backup,
+    check, renew_epochs,
 };
 
 use crate::disk::SmallDisk;
@@ -150,7 +151,8 @@ fn a_backup_is_whole_and_as_of_one_moment_whatever_is_appended_and_let_go_meanwh
         let copying = scope.spawn(move || {
             for round in 0..3 {
                 let to = target.join(round.to_string());
-                let bytes = backup(directory, &to, &mut |_| {}).unwrap();
+                let rate = CopyRate::per_second(NonZeroU64::new(32 << 20).unwrap());
+                let bytes = backup(directory, &to, rate, |_| {}).unwrap();
                 assert!(bytes > 4_000_000, "{bytes} bytes");
                 assert_eq!(check(&to).unwrap().findings, Vec::<String>::new());
                 renew_epochs(&to).unwrap();
@@ -177,7 +179,9 @@ fn a_backup_overwrites_nothing() {
     let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     open_sqlite(directory.path(), options()).writer("t").append(1);
     std::fs::write(target.path().join("diary"), b"a long one").unwrap();
-    let refused = backup(directory.path(), target.path(), &mut |_| {}).unwrap_err().to_string();
+    let refused = backup(directory.path(), target.path(), CopyRate::UNLIMITED, |_| {})
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("not empty"), "{refused}");
     assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 1);
 }

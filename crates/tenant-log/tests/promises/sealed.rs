@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foodtrack_contract::TenantId;
 use foodtrack_tenant_log::{
-    KeySource, LogEntry, Note, NoteKind, OpenError, ReadError, SqliteLog, SqliteOptions,
+    CopyRate, KeySource, LogEntry, Note, NoteKind, OpenError, ReadError, SqliteLog, SqliteOptions,
     SqliteReader, backup, check_with_progress,
 };
 use rusqlite::{Connection, params};
@@ -65,7 +65,7 @@ fn nothing_of_a_payload_or_a_note_is_in_any_file_or_backup_and_all_is_read_back(
         "while it is open, with what is beside it"
     );
     let copy = directory.path().join("copy");
-    backup(directory.path(), &copy, &mut |_| {}).unwrap();
+    backup(directory.path(), &copy, CopyRate::UNLIMITED, |_| {}).unwrap();
     assert_eq!(files_with(&copy, MARKER), NOWHERE);
     std::fs::remove_dir_all(copy).unwrap();
     drop(open);

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use foodtrack_tenant_log::{make_private_directory, private_options};
+use foodtrack_tenant_log::{Pacing, make_private_directory, private_options};
 use tar::{EntryType, Header};
 
 use super::archive_error::ArchiveError;
@@ -15,13 +16,15 @@ use crate::hex;
 
 /// How long the list of files may be: about 150 bytes a file, and three files a tenant.
 const CONTENTS_BYTES_MAX: u64 = 256 << 20;
+/// What stands before the list of files: a tar archive's header of a file with a short name.
+const HEADER_BYTES: u64 = 512;
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> ArchiveError + use<> {
     let path = path.to_owned();
     move |source| ArchiveError::Io { path, source }
 }
 
-/// The files of a directory, and of the folders in it, with their checksums.
+/// The files of a directory, and of the folders in it; [`write`] finds their checksums.
 ///
 /// # Errors
 /// [`ArchiveError::Io`]
@@ -55,35 +58,37 @@ fn names(directory: &Path) -> Result<Vec<String>, ArchiveError> {
 
 fn part(directory: &Path, path: String) -> Result<Part, ArchiveError> {
     let file = directory.join(&path);
-    let hash = || -> io::Result<(u64, String)> {
-        let mut hashing = Hashing::new(io::sink());
-        let bytes = io::copy(&mut private_options().read(true).open(&file)?, &mut hashing)?;
-        Ok((bytes, hashing.sum()))
-    };
-    let (bytes, sha256) = hash().map_err(io_at(&file))?;
-    Ok(Part { path, bytes, sha256 })
+    let bytes = file.symlink_metadata().map_err(io_at(&file))?.len();
+    Ok(Part { path, bytes, sha256: "0".repeat(SHA256.output_len() * 2) })
 }
 
-/// Writes the files of `directory` that `contents` names into `file`, and puts them on disk. Returns the bytes written.
+/// Writes the files of `directory` that `contents` names into `file`, as fast as `pacing` allows, and puts them on disk. Returns
+/// the bytes written.
 ///
 /// # Errors
 /// [`ArchiveError::Io`], a disk that is full among them.
 pub(super) fn write(
-    file: &mut File,
+    file: &File,
     path: &Path,
     directory: &Path,
-    contents: &Contents,
+    contents: &mut Contents,
+    pacing: Pacing,
 ) -> Result<u64, ArchiveError> {
     // Plain data: it cannot fail to be JSON.
-    let list = serde_json::to_vec_pretty(contents).unwrap_or_default();
-    let mut write = || -> io::Result<u64> {
-        let mut archive = tar::Builder::new(BufWriter::new(&mut *file));
-        append(&mut archive, NAME, list.len() as u64, &*list)?;
-        for part in &contents.files {
+    let list = |contents: &Contents| serde_json::to_vec_pretty(contents).unwrap_or_default();
+    let write = || -> io::Result<u64> {
+        let mut archive = tar::Builder::new(BufWriter::new(Paced { file, pacing, written: 0 }));
+        let unknown = list(contents);
+        append(&mut archive, NAME, unknown.len() as u64, &*unknown)?;
+        for part in &mut contents.files {
             let from = private_options().read(true).open(directory.join(&part.path))?;
-            append(&mut archive, &part.path, part.bytes, from)?;
+            let mut hashing = Hashing::new(from);
+            append(&mut archive, &part.path, part.bytes, &mut hashing)?;
+            part.sha256 = hashing.sum();
         }
         archive.into_inner()?.flush()?;
+        // The list stands first, and its checksums are known only now: each file is read once. They are as long as what stood there.
+        file.write_all_at(&list(contents), HEADER_BYTES)?;
         file.sync_all()?;
         Ok(file.metadata()?.len())
     };
@@ -166,14 +171,14 @@ fn contents_of(
 
 /// Writes a file that is not there yet, on disk; returns its checksum.
 fn take(from: &mut impl Read, to: &Path) -> Result<String, ArchiveError> {
-    let mut write = || -> io::Result<String> {
+    let write = || -> io::Result<String> {
         if let Some(folder) = to.parent() {
             make_private_directory(folder)?;
         }
-        let file = private_options().write(true).create_new(true).open(to)?;
-        let mut hashing = Hashing::new(file);
-        io::copy(from, &mut hashing)?;
-        hashing.to.sync_all()?;
+        let mut file = private_options().write(true).create_new(true).open(to)?;
+        let mut hashing = Hashing::new(from);
+        io::copy(&mut hashing, &mut file)?;
+        file.sync_all()?;
         Ok(hashing.sum())
     };
     write().map_err(io_at(to))
@@ -212,15 +217,35 @@ pub(super) fn dated(directory: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
     Ok(names(directory)?.into_iter().filter(is_dated).map(|name| directory.join(name)).collect())
 }
 
-/// Writes through, and knows the checksum of what went by.
-struct Hashing<W> {
-    to: W,
+/// Writes a file as fast as it may.
+struct Paced<'f> {
+    file: &'f File,
+    pacing: Pacing,
+    written: u64,
+}
+
+impl Write for Paced<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.written += written as u64;
+        self.pacing.wrote(self.file, self.written)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Knows the checksum of what was read.
+struct Hashing<R> {
+    from: R,
     context: Context,
 }
 
-impl<W> Hashing<W> {
-    fn new(to: W) -> Self {
-        Self { to, context: Context::new(&SHA256) }
+impl<R> Hashing<R> {
+    fn new(from: R) -> Self {
+        Self { from, context: Context::new(&SHA256) }
     }
 
     fn sum(self) -> String {
@@ -228,14 +253,10 @@ impl<W> Hashing<W> {
     }
 }
 
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.context.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(bytes)?;
+        self.context.update(&bytes[..read]);
+        Ok(read)
     }
 }

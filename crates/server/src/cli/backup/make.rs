@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
-use foodtrack_tenant_log::{make_private_directory, private_options};
+use foodtrack_tenant_log::{Pacing, make_private_directory, private_options};
 use tempfile::{Builder, NamedTempFile};
 
 use super::archive::{self, UNFINISHED};
 use super::contents::{Contents, FORMAT};
 use super::{check_log, parts};
 use crate::cli::Run;
+use crate::cli::copy_rate::{RateOption, tell_copied};
 use crate::cli::log::{LogDirectory, now_ms, size_text};
 use crate::cli::log_text::time_text;
 use crate::cli::outcome::{Outcome, failed, note, print};
@@ -18,13 +19,16 @@ use crate::cli::outcome::{Outcome, failed, note, print};
 const AFTER_HELP: &str = "\
 The file holds the log as of one moment, what tenants declared and revoked, their back ends' API keys as hashes, and the key of sessions, each with a checksum; \
 it is for its owner alone. Its log is looked through before the file has its name, so a file with a backup's name is one that was verified. That takes, for a \
-while, as much free disk beside it as the log twice. The command gives way to others that want the processor.
+while, as much free disk beside it as the log twice.
+
+Beside a running hub it writes no faster than --rate, puts on disk what it wrote every few MiB, and gives way to others that want the processor: so durable events, which wait for the disk as well, go on at their pace. The log is written twice: a log of 1 GiB takes about 64 s at 32MiB/s. While the log is copied, what the hub commits stays in log.db-wal, which grows until then.
 
 Tenants' keys of a log that is sealed are left out: so that a tenant that is erased is unreadable in every backup. Copy the directory `keys` apart, or say --with-keys.
 
 Examples:
   foodtrack-websocket backup make --data-dir /var/lib/foodtrack --to /mnt/backup/monday.tar
   foodtrack-websocket backup make --data-dir /var/lib/foodtrack --into /mnt/backup --keep 7
+  foodtrack-websocket backup make --data-dir /var/lib/foodtrack --to /mnt/backup/last.tar --rate unlimited
 
 Exit codes: 0 it is written, on disk and verified, 1 failed on the way, and there is no file, 2 bad usage, or a log that cannot be opened.";
 
@@ -48,12 +52,14 @@ pub(in crate::cli) struct Make {
     /// Put tenants' keys into it too, wrapped by the master key: it is whole, and erasing a tenant does not reach it
     #[arg(long)]
     with_keys: bool,
+    #[command(flatten)]
+    rate: RateOption,
 }
 
 impl Make {
     pub(in crate::cli) fn run(self) -> Run {
         // Behind whoever serves; where that is refused, beside it.
-        let _ = rustix::process::nice(10);
+        let _ = rustix::process::nice(19);
         let Some(into) = &self.into else {
             let to = self.to.clone().unwrap_or_default();
             self.write(&to)?;
@@ -90,11 +96,13 @@ impl Make {
         let copy = Builder::new().prefix(UNFINISHED).tempdir_in(beside);
         let copy = copy.map_err(|error| at(beside, &error))?;
         let directory = copy.path();
-        let contents = self.copy(directory)?;
-        let mut file = NamedTempFile::with_prefix_in(UNFINISHED, beside)
+        let mut contents = self.copy(directory)?;
+        let file = NamedTempFile::with_prefix_in(UNFINISHED, beside)
             .map_err(|error| at(beside, &error))?;
         note(format_args!("writing {}", to.display()));
-        let bytes = archive::write(file.as_file_mut(), to, directory, &contents)?;
+        let of = contents.files.iter().map(|it| it.bytes).sum();
+        let pacing = Pacing::start(self.rate.rate, of, Box::new(tell_copied("writing")));
+        let bytes = archive::write(file.as_file(), to, directory, &mut contents, pacing)?;
         note("looking through its log");
         let report = check_log(directory, self.directory.keys()?)?;
         file.persist_noclobber(to).map_err(|error| at(to, &error.error))?;
@@ -120,9 +128,8 @@ impl Make {
     /// Copies what belongs to the backup into a directory of its own.
     fn copy(&self, directory: &Path) -> Result<Contents, Outcome> {
         let from = &self.directory.path;
-        foodtrack_tenant_log::backup(from, directory, &mut |file| {
-            note(format_args!("copying {}", file.display()));
-        })?;
+        let tell = tell_copied("copying the log");
+        foodtrack_tenant_log::backup(from, directory, self.rate.rate, tell)?;
         parts::copy_parts(from, directory).map_err(|error| at(from, &error))?;
         let is_sealed = from.join(parts::KEYS_FOLDER).exists();
         let has_keys = self.with_keys

@@ -9,7 +9,8 @@ use foodtrack_tenant_log::backup;
 use super::{LogDirectory, size_text};
 use crate::cli::Run;
 use crate::cli::backup::copy_parts;
-use crate::cli::outcome::{Outcome, note, print};
+use crate::cli::copy_rate::{RateOption, tell_copied};
+use crate::cli::outcome::{Outcome, print};
 
 const AFTER_HELP: &str = "\
 Works beside a running server. The copy is whole, as of one moment, and a data directory of its own: the log, what tenants \
@@ -28,13 +29,14 @@ pub(in crate::cli) struct Backup {
     /// Where the copy goes: a directory that is empty, or that is not there yet
     #[arg(long, value_name = "DIRECTORY")]
     to: PathBuf,
+    #[command(flatten)]
+    rate: RateOption,
 }
 
 impl Backup {
     pub(in crate::cli) fn run(self) -> Run {
-        let bytes = backup(&self.directory.path, &self.to, &mut |file| {
-            note(format_args!("copying {}", file.display()));
-        })?;
+        let tell = tell_copied("copying the log");
+        let bytes = backup(&self.directory.path, &self.to, self.rate.rate, tell)?;
         copy_parts(&self.directory.path, &self.to).map_err(|error| {
             Outcome::Failed(format!("cannot copy what is beside the log: {error}; begin anew"))
         })?;
