@@ -52,6 +52,16 @@ pub struct CheckReport {
     pub free_bytes: u64,
 }
 
+impl CheckReport {
+    /// What was not looked at, for people; `None` where everything was.
+    pub fn not_looked_at(&self) -> Option<String> {
+        let sealed = self.sealed;
+        let sentence =
+            "rows are sealed, and without the master key their messages were not looked at";
+        (sealed > 0).then(|| format!("{sealed} {sentence}"))
+    }
+}
+
 /// Reads everything in `directory`, which no server may be using: pages, indexes, and what entries promise of each other.
 ///
 /// # Errors

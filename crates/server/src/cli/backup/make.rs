@@ -116,12 +116,7 @@ impl Make {
             report.entries,
             size_text(bytes)
         ));
-        if report.sealed > 0 {
-            note(format_args!(
-                "{} rows are sealed, and without the master key their messages were not looked at",
-                report.sealed
-            ));
-        }
+        report.not_looked_at().iter().for_each(note);
         Ok(())
     }
 

@@ -8,12 +8,14 @@ use foodtrack_tenant_log::{make_private_directory, private_options};
 
 /// Files that are replaced whole, so each is the old one or the new one.
 const FILES: [&str; 2] = ["session.key", "declarations.json"];
-/// Folders with a file a tenant, and how its name ends.
-const FOLDERS: [(&str, &str); 3] =
-    [("declarations", ".json"), ("revocations", ".json"), ("api-keys", ".json")];
+/// Folders with a file a tenant.
+const FOLDERS: [&str; 3] = ["declarations", "revocations", "api-keys"];
+/// How names in them end.
+const TABLES: &[&str] = &[".json"];
 /// Tenants' keys, each wrapped by the master key, and what says whose they are.
-const KEYS: [(&str, &str); 2] = [(KEYS_FOLDER, ".key"), (KEYS_FOLDER, ".json")];
 pub(super) const KEYS_FOLDER: &str = "keys";
+/// How names in it end.
+const KEYS: &[&str] = &[".key", ".json"];
 
 /// Names that a data directory must not have yet for a backup to be put there, tenants' keys left out.
 pub(super) const NAMES: [&str; 9] = [
@@ -37,8 +39,8 @@ pub(in crate::cli) fn copy_parts(from: &Path, to: &Path) -> io::Result<()> {
     for name in FILES {
         copy(&from.join(name), &to.join(name))?;
     }
-    for (name, ending) in FOLDERS {
-        copy_folder(&from.join(name), &to.join(name), ending)?;
+    for name in FOLDERS {
+        copy_folder(&from.join(name), &to.join(name), TABLES)?;
     }
     File::open(to)?.sync_all()
 }
@@ -48,14 +50,12 @@ pub(in crate::cli) fn copy_parts(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`copy_parts`].
 pub(super) fn copy_keys(from: &Path, to: &Path) -> io::Result<bool> {
-    for (name, ending) in KEYS {
-        copy_folder(&from.join(name), &to.join(name), ending)?;
-    }
+    copy_folder(&from.join(KEYS_FOLDER), &to.join(KEYS_FOLDER), KEYS)?;
     Ok(to.join(KEYS_FOLDER).exists())
 }
 
-/// Copies the files whose names end so, where there are any.
-fn copy_folder(from: &Path, to: &Path, ending: &str) -> io::Result<()> {
+/// Copies the files whose names end in one of these ways, where there are any.
+fn copy_folder(from: &Path, to: &Path, endings: &[&str]) -> io::Result<()> {
     let entries = match std::fs::read_dir(from) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -64,7 +64,8 @@ fn copy_folder(from: &Path, to: &Path, ending: &str) -> io::Result<()> {
     make_private_directory(to)?;
     for entry in entries {
         let name = entry?.file_name();
-        if name.to_string_lossy().ends_with(ending) {
+        let text = name.to_string_lossy();
+        if endings.iter().any(|ending| text.ends_with(ending)) {
             copy(&from.join(&name), &to.join(&name))?;
         }
     }

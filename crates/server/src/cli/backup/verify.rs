@@ -48,12 +48,9 @@ impl Verify {
             report.tenants,
             report.entries,
         ));
-        if report.sealed > 0 {
-            let has = if has_keys { "has" } else { "has not" };
-            note(format_args!(
-                "{} rows are sealed and were not looked at; it {has} tenants' keys, which the master key opens",
-                report.sealed
-            ));
+        if let Some(sentence) = report.not_looked_at() {
+            let has = if has_keys { "are in the backup" } else { "are not in the backup" };
+            note(format_args!("{sentence}; tenants' keys, which it opens, {has}"));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -37,12 +37,7 @@ impl Check {
             size_text(report.file_bytes),
             size_text(report.free_bytes),
         ));
-        if report.sealed > 0 {
-            note(format_args!(
-                "{} rows are sealed, and without the master key their messages were not looked at",
-                report.sealed
-            ));
-        }
+        report.not_looked_at().iter().for_each(note);
         if report.findings.is_empty() {
             note("nothing found");
             return Ok(ExitCode::SUCCESS);
