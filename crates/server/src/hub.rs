@@ -10,13 +10,13 @@ use foodtrack_shard::{
     ConnectionManager, Counters, DeadLetters, EventBroadcaster, Observers, Running, Shards, Tallies,
 };
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
-use foodtrack_transport::DoorRefusals;
+use foodtrack_transport::{DoorRefusals, OriginPolicy};
 use serde_json::json;
 
 use crate::admin_ui::Desk;
 use crate::api_keys::ApiKeyBook;
 use crate::api_quota::ApiQuota;
-use crate::audit::{AuditEntry, AuditLog, cut};
+use crate::audit::AuditLog;
 use crate::canary::{Canary, DISK_LATE};
 use crate::cluster::{Cluster, NodeInfo, RedisState, RedisWatch};
 use crate::config::CheckedConfig;
@@ -26,7 +26,7 @@ use crate::drain::{AfterDrain, Drain, DrainOrder, DrainReport};
 use crate::emitters::Emitters;
 use crate::health::{HealthState, HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
+use crate::http::{Cors, DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::issuer_keys::IssuerKeys;
 use crate::kept_of_tenants::Books;
 use crate::logging::{self, Levels};
@@ -34,9 +34,9 @@ use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
 use crate::operator_token::OperatorToken;
 use crate::performance::{Performance, SAMPLE_INTERVAL};
 use crate::policy_book::PolicyBook;
-use crate::reload::{ReloadError, ReloadReport, Reloader};
+use crate::reload::Reloader;
 use crate::revocations::{RevocationBook, now_s};
-use crate::shards_config::{api_rates, tenant_limits};
+use crate::shards_config::api_rates;
 use crate::telemetry::Telemetry;
 use crate::tls::{CertificateState, KnownClient};
 use crate::upstream::UpstreamCounts;
@@ -61,6 +61,7 @@ pub(crate) struct Hub {
     pub(crate) config: CheckedConfig,
     pub(crate) api_quota: ApiQuota,
     pub(crate) reloader: Reloader,
+    pub(crate) cors: Arc<Cors>,
     /// Who runs the hub, where the configuration says.
     pub(crate) operator: Option<OperatorToken>,
     /// Where whoever notices that something is wrong says so.
@@ -111,6 +112,8 @@ pub(crate) struct HubParts {
     pub(crate) certificate: Option<Arc<CertificateState>>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) desk: Option<Arc<Desk>>,
+    /// Which pages may call: that of the shards.
+    pub(crate) origins: OriginPolicy,
 }
 
 impl Hub {
@@ -130,6 +133,7 @@ impl Hub {
             certificate,
             audit,
             desk,
+            origins,
         } = parts;
         let Books { policies, declarations, revocations, api_keys } = books;
         Self {
@@ -146,6 +150,7 @@ impl Hub {
             performance,
             api_quota: ApiQuota::new(api_rates(&config.said().limits)),
             reloader: Reloader::new(config.said()),
+            cors: Arc::new(Cors::new(&config, origins)),
             operator: config.operator_token(),
             desk,
             gate,
@@ -261,34 +266,6 @@ impl Hub {
     pub(crate) fn begin_stopping(&self) {
         self.begin_draining();
         self.is_stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Reads the configuration anew, where it was said from where. What can change without a restart does.
-    ///
-    /// # Errors
-    /// [`ReloadError`]; nothing changed.
-    pub(crate) fn reload(&self) -> Result<ReloadReport, ReloadError> {
-        let reloaded = self.reloader.reload(|read, next| {
-            let declared = self.declarations.reconfigure(&read.policies());
-            declared.map_err(|error| ReloadError::Declared(error.to_string()))?;
-            self.shards.limit(tenant_limits(&next.limits));
-            self.api_quota.set(api_rates(&next.limits));
-            logging::configure(&next.logging.level);
-            Ok(())
-        });
-        let entry = AuditEntry::new("configuration.reloaded");
-        match &reloaded {
-            Ok(report) => {
-                tracing::info!(%report, "the configuration was read anew");
-                self.audit.tell(AuditEntry { subject: Some(cut(&report.to_string())), ..entry });
-            }
-            Err(ReloadError::NoSource) => {}
-            Err(error) => {
-                tracing::error!(%error, "the configuration was not read anew");
-                self.audit.tell(entry.because("refused: nothing changed"));
-            }
-        }
-        reloaded
     }
 
     /// The page of `GET /metrics` as it is now, in Prometheus' own format.

@@ -52,6 +52,7 @@ mod health_book;
 mod hex;
 mod http;
 mod hub;
+mod hub_reload;
 mod issuer_keys;
 mod kept_of_tenants;
 mod last_error;

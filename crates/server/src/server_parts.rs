@@ -29,7 +29,7 @@ use crate::shards_config::{disk_budget, retention};
 use crate::start_error::StartError;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, UpstreamCounts};
-use crate::webhooks::Webhooks;
+use crate::webhooks::{Surroundings, Webhooks};
 
 /// Starts the shards: from then on there are clients.
 pub(crate) fn start_shards(
@@ -214,14 +214,18 @@ pub(crate) fn start_relay(
     Ok(started.unzip())
 }
 
-/// The thread that tells webhooks, where there are any.
+/// Has webhooks told, where there are any.
 pub(crate) fn start_webhooks(
     webhooks: &Arc<Webhooks>,
     running: &Running,
     books: &Books,
-) -> Result<Option<JoinHandle<()>>, StartError> {
-    let connections = ConnectionManager::new(running.shards.clone());
-    webhooks.start(&running.log, &connections, &books.policies).map_err(StartError::Thread)
+) -> Result<(), StartError> {
+    let around = Surroundings {
+        log: Arc::clone(&running.log),
+        connections: ConnectionManager::new(running.shards.clone()),
+        policies: Arc::clone(&books.policies),
+    };
+    webhooks.start(&around).map_err(StartError::Thread)
 }
 
 /// What traces and where to.

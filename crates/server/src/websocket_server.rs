@@ -42,7 +42,6 @@ pub struct WebSocketServer {
     api: OpenApiThreads,
     clock: Option<ClockKeeper>,
     upstream: Option<JoinHandle<()>>,
-    webhooks: Option<JoinHandle<()>>,
     follower: DocumentFollower,
     certificate: Option<CertificateWatch>,
 }
@@ -106,14 +105,14 @@ impl WebSocketServer {
         let logged = (&webhooks, keys);
         let running = start_shards(&config, &shards, (&policies, &gate), &services, logged)?;
         let asked = upstream.map(|started| begin_to_ask(started, &running));
-        let (upstream_thread, upstream_counts) = asked.unzip();
+        let (upstream, upstream_counts) = asked.unzip();
         // The shards hold what is left of them, and let it go when they end.
         drop(services);
         let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();
         let clock = clock.map_err(StartError::Thread)?;
         let performance = Performance::new(running.counters.clone());
         let (books, follower) = kept.start(&config, &running, &gate).map_err(StartError::Thread)?;
-        let webhooks_thread = start_webhooks(&webhooks, &running, &books)?;
+        start_webhooks(&webhooks, &running, &books)?;
         let cluster = start_cluster(&config, redis, (id, relay_thread), &running, &follower)?;
         let emitters = start_emitters(&config, &running)?;
         let parts = HubParts {
@@ -131,12 +130,12 @@ impl WebSocketServer {
             certificate: certificate.as_ref().map(CertificateWatch::state),
             audit,
             desk,
+            origins: shards.reactor.origins.clone(),
         };
         let hub = Arc::new(Hub::new(parts, &running));
         let api = api.open(&hub);
         log_start(&hub.config, running.address);
-        let (upstream, webhooks) = (upstream_thread, webhooks_thread);
-        Ok(Self { hub, running, api, clock, upstream, webhooks, follower, certificate })
+        Ok(Self { hub, running, api, clock, upstream, follower, certificate })
     }
 
     /// Where it listens: the port is the real one, also where 0 was asked for.
@@ -283,11 +282,6 @@ impl WebSocketServer {
         self.hub.issuer_keys.stop();
         self.hub.webhooks.stop();
         let telemetry = Arc::clone(&self.hub.telemetry);
-        if let Some(thread) = self.webhooks.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the webhooks' thread had panicked");
-        }
         self.hub.audit.stop();
         // The last to hold the log: it leaves everything on disk.
         let uptime_s = self.hub.uptime_s().round();

@@ -1,9 +1,16 @@
 //! Which web pages may talk to the server, on either half of its port.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
 /// The origins whose pages may connect and call. A page of the server's own host always may; who is no browser sends no
-/// origin.
+/// origin. Clones are one policy: what replaces it is in force for all of them.
 #[derive(Clone, Debug, Default)]
-pub struct OriginPolicy {
+pub struct OriginPolicy(Arc<ArcSwap<Origins>>);
+
+#[derive(Debug, Default)]
+struct Origins {
     any: bool,
     credentials: bool,
     origins: Vec<Box<str>>,
@@ -32,7 +39,13 @@ impl OriginPolicy {
         let origins = origins.iter().map(AsRef::as_ref);
         let any = origins.clone().any(|origin| origin == "*");
         let trimmed = |origin: &str| Box::from(origin.trim_end_matches('/'));
-        Self { any, credentials, origins: origins.map(trimmed).collect() }
+        let origins = Origins { any, credentials, origins: origins.map(trimmed).collect() };
+        Self(Arc::new(ArcSwap::from_pointee(origins)))
+    }
+
+    /// From now on what `other` allows now is allowed, and nothing else.
+    pub fn replace(&self, other: &Self) {
+        self.0.store(other.0.load_full());
     }
 
     /// What a page of `origin` may do at the server that it knows as `host`, as the headers of these names say.
@@ -42,16 +55,17 @@ impl OriginPolicy {
         if parts.is_some_and(|parts| host.is_some_and(|host| parts.is_at(host))) {
             return PageAccess::Own;
         }
-        let is_listed = self.origins.iter().any(|allowed| match (parts, Parts::of(allowed)) {
+        let allowed = self.0.load();
+        let is_listed = allowed.origins.iter().any(|allowed| match (parts, Parts::of(allowed)) {
             (Some(parts), Some(allowed)) => parts.is(allowed),
             (None, None) => origin == &**allowed,
             _ => false,
         });
         match (is_listed, parts) {
-            (true, Some(_)) if self.credentials => PageAccess::WithCredentials(origin),
+            (true, Some(_)) if allowed.credentials => PageAccess::WithCredentials(origin),
             (true, _) => PageAccess::WithoutCredentials(origin),
             // `null` is what every page can make its origin look like: it is allowed by its name alone.
-            (false, Some(_)) if self.any => PageAccess::WithoutCredentials("*"),
+            (false, Some(_)) if allowed.any => PageAccess::WithoutCredentials("*"),
             (false, _) => PageAccess::Refused,
         }
     }
@@ -156,6 +170,16 @@ mod tests {
     use PageAccess::{Own, Refused, WithCredentials, WithoutCredentials};
 
     const HUB: Option<&str> = Some("hub:4001");
+
+    #[test]
+    fn what_replaces_a_policy_is_in_force_for_its_clones() {
+        let policy = OriginPolicy::new(&["https://one.example"], true);
+        let clone = policy.clone();
+        policy.replace(&OriginPolicy::new(&["https://two.example"], false));
+        assert_eq!(clone.access(Some("https://one.example"), HUB), Refused);
+        let two = Some("https://two.example");
+        assert_eq!(clone.access(two, HUB), WithoutCredentials("https://two.example"));
+    }
 
     #[test]
     fn listed_origins_and_the_servers_own_pages_may_connect() {

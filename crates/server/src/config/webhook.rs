@@ -14,7 +14,7 @@ use crate::WebSocketConfig;
 use crate::public_targets::{AllowedNetworks, WEBHOOK_NETWORKS, target_fault};
 
 /// A back end that is told of events: `[[webhooks]]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WebhookConfig {
     /// Its name, in the API, on the command line and in what it is sent.

@@ -174,6 +174,7 @@ impl DeclarationStore {
             redactions: Arc::clone(&configured.redactions),
             schemas: configured.schemas.clone(),
             delivery: configured.delivery.clone(),
+            hub_events: configured.hub_events.clone(),
             ..others.clone()
         };
         let mut next = with(policies);

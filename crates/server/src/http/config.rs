@@ -27,6 +27,7 @@ pub(crate) async fn reload(
         hub.reload().map_err(|error| {
             let code = match error {
                 ReloadError::NoSource => ErrorCode::NotFound,
+                ReloadError::Webhooks(_) => ErrorCode::Degraded,
                 ReloadError::Invalid(_) | ReloadError::Declared(_) => ErrorCode::Conflict,
             };
             Refusal::new(code, error.to_string())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -13,24 +14,32 @@ use crate::config::CheckedConfig;
 /// How long a browser may remember a preflight's answer, in seconds.
 const PREFLIGHT_MAX_AGE_S: &str = "600";
 
-/// Who may call, and how.
+/// Who may call, and how. Both may be read anew.
 pub(crate) struct Cors {
+    /// That of the transport, too.
     origins: OriginPolicy,
     /// Separated by commas.
-    methods: String,
+    methods: ArcSwap<String>,
 }
 
 impl Cors {
-    pub(crate) fn new(config: &CheckedConfig) -> Self {
-        Self { origins: config.origins(), methods: config.said().cors.methods.join(", ") }
+    pub(crate) fn new(config: &CheckedConfig, origins: OriginPolicy) -> Self {
+        Self { origins, methods: ArcSwap::from_pointee(config.said().cors.methods.join(", ")) }
+    }
+
+    /// From now on it is as `config` says, on both halves of the port.
+    pub(crate) fn set(&self, config: &CheckedConfig) {
+        self.origins.replace(&config.origins());
+        self.methods.store(Arc::new(config.said().cors.methods.join(", ")));
     }
 
     fn preflight(&self, origin: Option<&str>, access: PageAccess<'_>) -> Response {
         if let (PageAccess::Refused, Some(origin)) = (access, origin) {
             return (StatusCode::FORBIDDEN, refused_origin(origin)).into_response();
         }
+        let methods = self.methods.load();
         let headers = [
-            (header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.as_str()),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, methods.as_str()),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, idempotency-key"),
             (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE_S),
         ];

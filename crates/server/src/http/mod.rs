@@ -61,6 +61,7 @@ use utoipa_axum::routes;
 use crate::dashboard;
 use crate::demo::Demo;
 use crate::hub::Hub;
+pub(crate) use cors::Cors;
 pub(crate) use disk_work::DiskWork;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
@@ -173,7 +174,7 @@ pub(crate) fn status_routes(hub: Arc<Hub>) -> Router {
 
 /// What every path has: refusals in the API's own words, and what other origins' pages may do.
 fn whole(routes: Router, hub: Arc<Hub>) -> Router {
-    let cors = Arc::new(cors::Cors::new(&hub.config));
+    let cors = Arc::clone(&hub.cors);
     let clients = hub.config.said().path.clone();
     let routes = hsts::announce(routes, &hub.config);
     routes

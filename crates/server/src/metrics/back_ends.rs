@@ -14,7 +14,7 @@ use crate::webhooks::WebhookCounts;
 /// What is known of the back ends that the hub tells, asks and hears.
 #[derive(Default)]
 pub(crate) struct BackEndCounts<'a> {
-    pub(crate) webhooks: Vec<WebhookCounts<'a>>,
+    pub(crate) webhooks: Vec<WebhookCounts>,
     pub(crate) emitters: &'a [(String, Arc<EmitterCounts>)],
     /// Of the business back end, where there is one.
     pub(crate) upstream: Option<&'a UpstreamCounts>,
@@ -46,9 +46,9 @@ fn of_spans(page: &mut Page, spans: &SpanCounts) {
 }
 
 /// What each webhook did.
-fn of_webhooks(page: &mut Page, webhooks: &[WebhookCounts<'_>]) {
-    let each = |read: fn(&WebhookCounts<'_>) -> u64| -> Vec<(Labels, u64)> {
-        let sample = |it: &WebhookCounts<'_>| (vec![("webhook", it.name.to_owned())], read(it));
+fn of_webhooks(page: &mut Page, webhooks: &[WebhookCounts]) {
+    let each = |read: fn(&WebhookCounts) -> u64| -> Vec<(Labels, u64)> {
+        let sample = |it: &WebhookCounts| (vec![("webhook", it.name.clone())], read(it));
         webhooks.iter().map(sample).collect()
     };
     let help = "Events that a webhook's receiver took.";

@@ -22,6 +22,10 @@ reloadable! {
     "rules" rules;
     "redactions" redactions;
     "delivery" delivery;
+    "webhooks" webhooks;
+    "cors.origin" cors.origin;
+    "cors.methods" cors.methods;
+    "cors.credentials" cors.credentials;
     "logging.level" logging.level;
     "limits.declaredPayloadBytesMax" limits.declared_payload_bytes_max;
     "limits.connectionsPerTenantMax" limits.connections_per_tenant_max;

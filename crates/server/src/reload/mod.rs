@@ -35,6 +35,9 @@ pub enum ReloadError {
         "the configuration does not hold together with what is declared over HTTP, and nothing changed: {0}"
     )]
     Declared(String),
+    /// It holds, and what it says of webhooks cannot be done now.
+    #[error("webhooks cannot be told as the configuration says, and nothing changed: {0}")]
+    Webhooks(std::io::Error),
 }
 
 type Source = dyn Fn() -> Result<CheckedConfig, ConfigErrors> + Send + Sync;

@@ -28,7 +28,7 @@ impl Webhooks {
         tenant: &TenantId,
         (name, offset): (&str, Offset),
     ) -> Result<TestReport, Refusal> {
-        let webhook = Arc::clone(self.find(tenant, name)?);
+        let webhook = self.find(tenant, name)?;
         let (log, reports) = (Arc::clone(log), reports(policies, tenant));
         let draining = || Refusal::new(ErrorCode::Draining, "the server starts or stops");
         let runtime = self.runtime.get().ok_or_else(draining)?;
@@ -62,7 +62,8 @@ impl Webhook {
             is_after_gap: false,
             events: std::slice::from_ref(&event),
         };
-        let exchange = self.receiver.post(&delivery, HeaderMap::new()).await;
+        let terms = self.terms();
+        let exchange = terms.receiver.post(&delivery, HeaderMap::new()).await;
         if exchange.outcome.is_ok() {
             self.health.note_success(now_ms());
             self.counts.delivered.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +71,7 @@ impl Webhook {
                 tracing::error!(webhook = self.name, offset = offset.get(), %error, "a dead letter that was taken is still there");
             }
         }
-        Ok(TestReport::new(&self.receiver, exchange))
+        Ok(TestReport::new(&terms.receiver, exchange))
     }
 
     /// The event of a letter.

@@ -12,20 +12,23 @@ mod place;
 mod progress;
 mod receiver;
 mod receiver_health;
+mod reloading;
 mod report;
 mod strays;
+mod terms;
 mod turns;
 mod webhook;
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
 use foodtrack_router::Viewer;
-use foodtrack_shard::{ConnectionManager, WantedHubEvents};
+use foodtrack_shard::{ConnectionManager, RetryPolicy, WantedHubEvents};
 use foodtrack_tenant_log::{
     Answer, Completion, Duty, NoteKind, OnCompletion, ReadError, TenantLog,
 };
@@ -57,14 +60,36 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// Every webhook of the configuration.
 pub(crate) struct Webhooks {
-    all: Vec<Arc<Webhook>>,
+    all: ArcSwap<Vec<Arc<Webhook>>>,
+    /// The private networks that they may go to.
+    allowed: CidrBlocks,
+    retry: RetryPolicy,
+    telemetry: Arc<Telemetry>,
     kept: Kept,
-    strays: Strays,
+    strays: Arc<Strays>,
     /// How soon it is looked again at what another node is to do.
     looks_again: Duration,
-    stop: Notify,
+    stop: Arc<Notify>,
     /// Of the thread that sends; not before it runs.
     runtime: OnceLock<Handle>,
+    thread: Mutex<Thread>,
+}
+
+/// What webhooks are told with.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) log: Arc<dyn TenantLog>,
+    pub(crate) connections: ConnectionManager,
+    pub(crate) policies: Arc<PolicyBook>,
+}
+
+/// The thread that sends.
+enum Thread {
+    /// There was no webhook yet.
+    Idle,
+    Runs(JoinHandle<()>),
+    /// The server stops.
+    Ended,
 }
 
 impl Webhooks {
@@ -78,27 +103,33 @@ impl Webhooks {
         telemetry: &Arc<Telemetry>,
     ) -> Result<Self, DataDirError> {
         let said = config.said();
-        let kept = Kept::open(directory)?;
-        let all = said.webhooks.iter().map(|webhook| {
-            let (allowed, retry) = (allowed(config), retry_policy(config));
-            let webhook = Webhook::new(webhook, allowed, retry, telemetry)?;
-            Ok(Arc::new(webhook))
-        });
-        let all = all
-            .collect::<io::Result<_>>()
+        let webhooks = Self {
+            all: ArcSwap::default(),
+            allowed: allowed(config),
+            retry: retry_policy(config),
+            telemetry: Arc::clone(telemetry),
+            kept: Kept::open(directory)?,
+            strays: Arc::default(),
+            looks_again: Duration::from_millis(said.redis.lease_ms.into()) / 3,
+            stop: Arc::default(),
+            runtime: OnceLock::new(),
+            thread: Mutex::new(Thread::Idle),
+        };
+        let first = webhooks
+            .next(&said.webhooks)
             .map_err(|source| DataDirError::Unusable { path: "webhooks".into(), source })?;
-        let looks_again = Duration::from_millis(said.redis.lease_ms.into()) / 3;
-        let (strays, stop, runtime) = (Strays::default(), Notify::new(), OnceLock::new());
-        Ok(Self { all, kept, strays, looks_again, stop, runtime })
+        webhooks.all.store(Arc::new(first.into_all()));
+        Ok(webhooks)
     }
 
     /// Hears of a log's commits before `next` does.
     pub(crate) fn listen(self: &Arc<Self>, next: OnCompletion) -> OnCompletion {
-        if self.all.is_empty() {
-            return next;
-        }
         let webhooks = Arc::clone(self);
         Box::new(move |completion| {
+            // Where there is none, nobody pays for more than this look.
+            if webhooks.all.load().is_empty() {
+                return next(completion);
+            }
             let grown = match &completion {
                 Completion::Committed { tenant, .. }
                 | Completion::Grown { tenant, .. }
@@ -116,13 +147,17 @@ impl Webhooks {
         })
     }
 
-    fn of(&self, tenant: &TenantId) -> impl Iterator<Item = &Arc<Webhook>> {
-        self.all.iter().filter(|webhook| webhook.covers(tenant))
+    fn of(&self, tenant: &TenantId) -> Vec<Arc<Webhook>> {
+        self.all.load().iter().filter(|webhook| webhook.covers(tenant)).cloned().collect()
     }
 
     /// Webhooks that were not there before are told of what is accepted from now on. Before the first event of this process.
     pub(crate) fn begin(&self, log: &dyn TenantLog) {
-        if let Err(error) = self.kept.begin(log, &self.all) {
+        self.begin_with(log, &self.all.load());
+    }
+
+    fn begin_with(&self, log: &dyn TenantLog, all: &[Arc<Webhook>]) {
+        if let Err(error) = self.kept.begin(log, all) {
             tracing::error!(%error, "new webhooks may be told of old events: where they begin is not kept");
         }
     }
@@ -132,71 +167,98 @@ impl Webhooks {
         if !matches!(duty, Duty::Webhook(_)) {
             return;
         }
-        match self.of(tenant).find(|webhook| webhook.duty == *duty) {
+        match self.of(tenant).iter().find(|webhook| webhook.duty == *duty) {
             Some(webhook) => webhook.turns.add(tenant),
             None => self.strays.add(tenant, duty.clone()),
         }
     }
 
-    /// Starts the thread that sends. It ends with [`Webhooks::stop`].
+    /// Has them told, where there are any. It ends with [`Webhooks::stop`].
     ///
     /// # Errors
     /// The system gave no thread or no runtime.
-    pub(crate) fn start(
-        self: &Arc<Self>,
-        log: &Arc<dyn TenantLog>,
-        connections: &ConnectionManager,
-        policies: &Arc<PolicyBook>,
-    ) -> io::Result<Option<JoinHandle<()>>> {
-        if self.all.is_empty() {
-            return Ok(None);
+    pub(crate) fn start(self: &Arc<Self>, around: &Surroundings) -> io::Result<()> {
+        let all = self.all.load();
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.start_thread(around)?;
+        self.tell(&all, around);
+        Ok(())
+    }
+
+    /// Starts the thread that sends, unless it runs.
+    fn start_thread(&self, around: &Surroundings) -> io::Result<()> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*thread {
+            Thread::Idle => {}
+            Thread::Runs(_) => return Ok(()),
+            Thread::Ended => return Err(io::Error::other("the server stops")),
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("webhooks-disk")
             .max_blocking_threads(2)
             .build()?;
-        // It is started once.
-        let _ = self.runtime.set(runtime.handle().clone());
-        let wanted = policies.current().hub_events.clone();
-        let policies = Arc::clone(policies);
-        let (webhooks, log, connections) = (Arc::clone(self), Arc::clone(log), connections.clone());
-        let thread = std::thread::Builder::new().name("webhooks".into()).spawn(move || {
-            match log.tenants() {
-                Ok(tenants) => webhooks.add(&tenants),
-                Err(error) => {
-                    tracing::error!(%error, "webhooks hear of a tenant only once it has a new event");
-                }
-            }
-            let noted = tenants_with_devices(&*log, &wanted);
+        let handle = runtime.handle().clone();
+        let (strays, stop) = (Arc::clone(&self.strays), Arc::clone(&self.stop));
+        let log = Arc::clone(&around.log);
+        let run = move || {
             runtime.block_on(async {
-                tokio::spawn(open_all(connections, noted));
-                let (own, strays) = (Arc::clone(&webhooks), Arc::clone(&log));
-                tokio::spawn(async move { own.strays.give_back(&strays).await });
-                for webhook in &webhooks.all {
-                    let (webhooks, webhook, log, policies) = (
-                        Arc::clone(&webhooks),
-                        Arc::clone(webhook),
-                        Arc::clone(&log),
-                        Arc::clone(&policies),
-                    );
-                    tokio::spawn(async move { webhooks.run(&webhook, &log, &policies).await });
-                }
-                webhooks.stop.notified().await;
+                tokio::spawn(async move { strays.give_back(&log).await });
+                stop.notified().await;
             });
             runtime.shutdown_timeout(STOP_WAIT);
-        })?;
-        Ok(Some(thread))
+        };
+        *thread = Thread::Runs(std::thread::Builder::new().name("webhooks".into()).spawn(run)?);
+        // It is started once.
+        let _ = self.runtime.set(handle);
+        Ok(())
     }
 
-    /// Ends the thread.
+    /// Has these told from now on, and looks once at every tenant of all.
+    fn tell(self: &Arc<Self>, fresh: &[Arc<Webhook>], around: &Surroundings) {
+        let Some(runtime) = self.runtime.get() else { return };
+        for webhook in fresh {
+            let (webhooks, webhook) = (Arc::clone(self), Arc::clone(webhook));
+            let Surroundings { log, policies, .. } = around.clone();
+            runtime.spawn(async move { webhooks.run(&webhook, &log, &policies).await });
+        }
+        let (webhooks, around) = (Arc::clone(self), around.clone());
+        // It waits for the disk.
+        runtime.spawn_blocking(move || webhooks.look_at_all(around));
+    }
+
+    fn look_at_all(&self, around: Surroundings) {
+        let Surroundings { log, connections, policies } = around;
+        match log.tenants() {
+            Ok(tenants) => self.add(&tenants),
+            Err(error) => {
+                tracing::error!(%error, "webhooks hear of a tenant only once it has a new event");
+            }
+        }
+        let noted = tenants_with_devices(&*log, &policies.current().hub_events);
+        if let Some(runtime) = self.runtime.get() {
+            runtime.spawn(open_all(connections, noted));
+        }
+    }
+
+    /// Ends the thread, and waits for its end.
     pub(crate) fn stop(&self) {
         self.stop.notify_one();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Thread::Runs(thread) = std::mem::replace(&mut *thread, Thread::Ended)
+            && thread.join().is_err()
+        {
+            tracing::error!("the webhooks' thread had panicked");
+        }
     }
 
     fn add(&self, tenants: &[TenantId]) {
+        let all = self.all.load();
         for tenant in tenants {
-            self.of(tenant).for_each(|webhook| webhook.turns.add(tenant));
+            let covering = all.iter().filter(|webhook| webhook.covers(tenant));
+            covering.for_each(|webhook| webhook.turns.add(tenant));
         }
     }
 
@@ -211,12 +273,7 @@ impl Webhooks {
         loop {
             // Nobody closes it.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let tenant = webhook.turns.next().await;
-            let mut rest = webhook.health.rest();
-            while !rest.is_zero() {
-                tokio::time::sleep(rest).await;
-                rest = webhook.health.rest();
-            }
+            let Some(tenant) = webhook.next().await else { return };
             // What is hidden by now stays hidden, whenever the events were accepted.
             let reports = reports(policies, &tenant);
             let (webhooks, webhook, log) = (Arc::clone(self), Arc::clone(webhook), Arc::clone(log));
@@ -234,7 +291,7 @@ impl Webhooks {
                     TurnEnd::Elsewhere => tokio::time::sleep(webhooks.looks_again).await,
                     TurnEnd::Done | TurnEnd::More | TurnEnd::Down => {}
                 }
-                let is_over = matches!(end, TurnEnd::Done | TurnEnd::Unwanted);
+                let is_over = matches!(end, TurnEnd::Done | TurnEnd::Unwanted) || webhook.is_gone();
                 if is_over {
                     log.rest(&tenant, &webhook.duty);
                 }
@@ -245,9 +302,10 @@ impl Webhooks {
 
     /// Numbers for Prometheus: each webhook with what it has delivered, failed to deliver and given up, and whether its receiver is
     /// away.
-    pub(crate) fn counts(&self) -> Vec<WebhookCounts<'_>> {
-        let counts = self.all.iter().map(|webhook| WebhookCounts {
-            name: &webhook.name,
+    pub(crate) fn counts(&self) -> Vec<WebhookCounts> {
+        let all = self.all.load();
+        let counts = all.iter().map(|webhook| WebhookCounts {
+            name: webhook.name.clone(),
             delivered: webhook.counts.delivered.load(Ordering::Relaxed),
             failed: webhook.counts.failed.load(Ordering::Relaxed),
             dead_letters: webhook.counts.dead_letters.load(Ordering::Relaxed),
@@ -274,7 +332,7 @@ impl Webhooks {
             let standing = self.kept.standing(log, webhook, tenant)?;
             Ok(WebhookReport::new(webhook, &standing, last.as_ref()))
         };
-        self.of(tenant).map(report).collect()
+        self.of(tenant).iter().map(report).collect()
     }
 
     /// Sends nothing of a tenant for now, or goes on where it was, whichever node tells it. Blocks for one fsync.
@@ -288,7 +346,8 @@ impl Webhooks {
         name: &str,
         is_paused: bool,
     ) -> Result<(), Refusal> {
-        self.kept.pause(log, self.find(tenant, name)?, tenant, is_paused)
+        let webhook = self.find(tenant, name)?;
+        self.kept.pause(log, &webhook, tenant, is_paused)
     }
 
     /// Sends a tenant's events again, those after `from`; all that its log has where there is none. Waits for the disk.
@@ -323,7 +382,7 @@ impl Webhooks {
                 return Err(Refusal::new(ErrorCode::Conflict, sentence));
             }
         };
-        self.kept.move_to(log, webhook, tenant, place)
+        self.kept.move_to(log, &webhook, tenant, place)
     }
 
     /// Sends a request without events, and says what came of it.
@@ -331,22 +390,21 @@ impl Webhooks {
     /// # Errors
     /// [`ErrorCode::NotFound`]: the tenant has no such webhook. [`ErrorCode::Draining`]: the server is about to stop.
     pub(crate) async fn test(&self, tenant: &TenantId, name: &str) -> Result<TestReport, Refusal> {
-        let (webhook, tenant) = (Arc::clone(self.find(tenant, name)?), tenant.clone());
+        let (webhook, tenant) = (self.find(tenant, name)?, tenant.clone());
         let draining = || Refusal::new(ErrorCode::Draining, "the server starts or stops");
         let post = async move {
             let delivery = Delivery::test(&webhook.name, &tenant);
-            TestReport::new(
-                &webhook.receiver,
-                webhook.receiver.post(&delivery, HeaderMap::new()).await,
-            )
+            let terms = webhook.terms();
+            let exchange = terms.receiver.post(&delivery, HeaderMap::new()).await;
+            TestReport::new(&terms.receiver, exchange)
         };
         // Whoever asks may have a runtime without sockets.
         let posted = self.runtime.get().ok_or_else(draining)?.spawn(post);
         posted.await.map_err(|_| draining())
     }
 
-    fn find(&self, tenant: &TenantId, name: &str) -> Result<&Arc<Webhook>, Refusal> {
-        self.of(tenant).find(|webhook| webhook.name == name).ok_or_else(|| {
+    fn find(&self, tenant: &TenantId, name: &str) -> Result<Arc<Webhook>, Refusal> {
+        self.of(tenant).into_iter().find(|webhook| webhook.name == name).ok_or_else(|| {
             let sentence =
                 "the tenant has no such webhook; GET /api/v1/webhooks lists what there is";
             Refusal::new(ErrorCode::NotFound, sentence)
@@ -382,8 +440,8 @@ async fn open_all(connections: ConnectionManager, tenants: Vec<TenantId>) {
 }
 
 /// A webhook's numbers since the start.
-pub(crate) struct WebhookCounts<'a> {
-    pub(crate) name: &'a str,
+pub(crate) struct WebhookCounts {
+    pub(crate) name: String,
     pub(crate) delivered: u64,
     pub(crate) failed: u64,
     pub(crate) dead_letters: u64,

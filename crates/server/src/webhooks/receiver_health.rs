@@ -65,6 +65,11 @@ impl ReceiverHealth {
         known.failures == 1
     }
 
+    /// It may be sent to at once.
+    pub(super) fn end_rest(&self) {
+        self.known().rests_until = None;
+    }
+
     /// For how long nothing is to be sent.
     pub(super) fn rest(&self) -> Duration {
         let until = self.known().rests_until;

@@ -64,14 +64,14 @@ pub(crate) struct TestReport {
 impl WebhookReport {
     pub(super) fn new(webhook: &Webhook, standing: &Standing, last: Option<&Cursor>) -> Self {
         let Standing { place, is_paused } = *standing;
-        let health = webhook.health.report();
+        let (health, terms) = (webhook.health.report(), webhook.terms());
         let behind = last.map_or(0, |last| last.through().get());
         let is_same_log = place.epoch.is_none_or(|epoch| last.is_none_or(|it| it.epoch() == epoch));
         let behind = if is_same_log { behind.saturating_sub(place.after.get()) } else { behind };
         Self {
             name: webhook.name.clone(),
-            url: webhook.receiver.shown_url(),
-            events: webhook.events.clone(),
+            url: terms.receiver.shown_url(),
+            events: terms.said.events.clone(),
             is_paused,
             cursor: place.cursor().map(|cursor| cursor.to_string()),
             behind,

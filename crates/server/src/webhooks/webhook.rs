@@ -1,29 +1,28 @@
 //! One webhook: what it wants, how far it is with each tenant, and one turn of sending.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_shard::RetryPolicy;
 use foodtrack_tenant_log::{
     DeadLetter, DeadLetterReason, Duty, Lease, ReadError, SavedCursor, SubscriberKey, TenantLog,
     WebhookPlace, WebhookStep,
 };
-use foodtrack_transport::CidrBlocks;
 use opentelemetry::trace::SpanKind;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use super::event_filter::EventFilter;
 use super::place::{self, Batch, Place};
 use super::progress::Progress;
 use super::receiver::{Delivery, Exchange, Failure, Receiver};
 use super::receiver_health::ReceiverHealth;
+use super::terms::Terms;
 use super::turns::Turns;
-use crate::config::WebhookConfig;
 use crate::log_report::Reports;
 use crate::telemetry::{Span, Telemetry};
 
@@ -49,17 +48,15 @@ pub(super) struct Webhook {
     pub(super) key: SubscriberKey,
     /// Telling it.
     pub(super) duty: Duty,
-    pub(super) events: Vec<String>,
-    pub(super) receiver: Receiver,
     pub(super) turns: Turns,
     pub(super) health: ReceiverHealth,
     pub(super) counts: Counts,
     /// One dead letter is posted at once.
     pub(super) letters: Semaphore,
-    filter: EventFilter,
-    /// Empty: all.
-    tenants: BTreeSet<String>,
-    events_max: usize,
+    terms: ArcSwap<Terms>,
+    /// Its terms are other ones, or it is gone.
+    changed: Notify,
+    is_gone: AtomicBool,
     retry: RetryPolicy,
     progress: Mutex<HashMap<TenantId, Progress>>,
     telemetry: Arc<Telemetry>,
@@ -95,35 +92,85 @@ pub(super) enum TurnEnd {
 
 impl Webhook {
     /// # Errors
-    /// The URL is none, or TLS cannot be set up.
+    /// The name is none.
     pub(super) fn new(
-        config: &WebhookConfig,
-        allowed: CidrBlocks,
+        terms: Terms,
         retry: RetryPolicy,
         telemetry: &Arc<Telemetry>,
     ) -> io::Result<Self> {
-        let key = place::key(&config.name).ok_or_else(|| io::Error::other("the name is no key"))?;
+        let name = terms.said.name.clone();
+        let key = place::key(&name).ok_or_else(|| io::Error::other("the name is no key"))?;
         Ok(Self {
-            name: config.name.clone(),
+            name,
             duty: Duty::Webhook(key.clone()),
             key,
-            events: config.events.clone(),
-            receiver: Receiver::new(config, allowed)?,
             turns: Turns::default(),
             health: ReceiverHealth::default(),
             counts: Counts::default(),
             letters: Semaphore::new(1),
-            filter: EventFilter::new(&config.events),
-            tenants: config.tenants.iter().cloned().collect(),
-            events_max: usize::try_from(config.batch_max).unwrap_or(usize::MAX),
+            terms: ArcSwap::from_pointee(terms),
+            changed: Notify::new(),
+            is_gone: AtomicBool::new(false),
             retry,
             progress: Mutex::default(),
             telemetry: Arc::clone(telemetry),
         })
     }
 
+    /// What it goes by now.
+    pub(super) fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    /// Goes by others from its next turn on. A receiver that was away is asked at once: it may be another one.
+    pub(super) fn change(&self, terms: Arc<Terms>) {
+        self.terms.store(terms);
+        self.health.end_rest();
+        self.changed.notify_one();
+    }
+
+    /// It is told nothing any more, once the turns that are under way have ended.
+    pub(super) fn end(&self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
+    }
+
+    /// The next tenant with news, once its receiver is not to be left alone; `None` once the webhook is gone. For one task.
+    pub(super) async fn next(&self) -> Option<TenantId> {
+        let mut next = None;
+        while !self.is_gone() {
+            let Some(tenant) = next.take() else {
+                tokio::select! {
+                    tenant = self.turns.next() => next = Some(tenant),
+                    () = self.changed.notified() => {}
+                }
+                continue;
+            };
+            let rest = self.health.rest();
+            if rest.is_zero() {
+                return Some(tenant);
+            }
+            next = Some(tenant);
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                () = self.changed.notified() => {}
+            }
+        }
+        None
+    }
+
     /// Posts a batch, as a part of the trace of its first event that is a part of one.
-    async fn post(&self, tenant: &TenantId, batch: &Batch, delivery: &Delivery<'_>) -> Exchange {
+    async fn post(
+        &self,
+        receiver: &Receiver,
+        tenant: &TenantId,
+        batch: &Batch,
+        delivery: &Delivery<'_>,
+    ) -> Exchange {
         let trace_of = |(_, id): &(Offset, Uuid)| self.telemetry.trace_of(tenant, *id);
         let parent = batch.places.iter().find_map(trace_of);
         let mut span = self.telemetry.span("tell a webhook", SpanKind::Client, parent);
@@ -132,7 +179,7 @@ impl Webhook {
             span.note("foodtrack.tenant", tenant.as_str().to_owned());
         }
         let headers = span.as_ref().map(Span::headers).unwrap_or_default();
-        let exchange = self.receiver.post(delivery, headers).await;
+        let exchange = receiver.post(delivery, headers).await;
         if exchange.outcome.is_err()
             && let Some(span) = &mut span
         {
@@ -143,7 +190,7 @@ impl Webhook {
 
     /// Whether it is told of this tenant's events.
     pub(super) fn covers(&self, tenant: &TenantId) -> bool {
-        self.tenants.is_empty() || self.tenants.contains(tenant.as_str())
+        self.terms.load().covers(tenant)
     }
 
     /// Where it stands with a tenant, as far as that is in memory.
@@ -174,10 +221,10 @@ impl Webhook {
         reports: Reports,
     ) -> TurnEnd {
         let begun_at = Instant::now();
-        let tenant = &reports.tenant().clone();
-        let (webhook, store) = (Arc::clone(self), Arc::clone(log));
+        let (tenant, terms) = (&reports.tenant().clone(), self.terms());
+        let (webhook, store, by) = (Arc::clone(self), Arc::clone(log), Arc::clone(&terms));
         // It waits for the disk.
-        let read = tokio::task::spawn_blocking(move || webhook.read(&*store, &reports)).await;
+        let read = tokio::task::spawn_blocking(move || webhook.read(&*store, &reports, &by)).await;
         let (progress, batch) = match read {
             Ok(Ok(Ready::With(progress, batch))) => (progress, batch),
             Ok(Ok(Ready::Elsewhere { is_behind: true })) => return TurnEnd::Elsewhere,
@@ -205,7 +252,7 @@ impl Webhook {
         if !progress.lease.is_valid_at(Instant::now()) {
             return TurnEnd::More;
         }
-        let Exchange { outcome, .. } = self.post(tenant, &batch, &delivery).await;
+        let Exchange { outcome, .. } = self.post(&terms.receiver, tenant, &batch, &delivery).await;
         match outcome {
             Ok(()) => {
                 if self.health.note_success(now_ms()) {
@@ -222,7 +269,12 @@ impl Webhook {
         }
     }
 
-    fn read(&self, log: &dyn TenantLog, reports: &Reports) -> Result<Ready, ReadError> {
+    fn read(
+        &self,
+        log: &dyn TenantLog,
+        reports: &Reports,
+        terms: &Terms,
+    ) -> Result<Ready, ReadError> {
         let tenant = reports.tenant();
         let known = {
             let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,8 +301,8 @@ impl Webhook {
             (None, None) => Progress::at(place::find(log, tenant, &self.key)?),
         };
         let is_alone = progress.place.after < progress.alone_through;
-        let events_max = if is_alone { 1 } else { self.events_max };
-        let batch = place::read(log, reports, progress.place, &self.filter, events_max)?;
+        let events_max = if is_alone { 1 } else { terms.events_max };
+        let batch = place::read(log, reports, progress.place, &terms.filter, events_max)?;
         Ok(Ready::With(progress, batch))
     }
 

@@ -24,6 +24,7 @@ mod origins;
 mod process;
 mod proxies;
 mod reload;
+mod reload_webhooks;
 mod rules;
 mod self_check;
 mod service_manager;

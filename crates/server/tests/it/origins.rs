@@ -11,7 +11,7 @@ const POLL: &str = "/socket.io/?EIO=4&transport=polling";
 const PAGE: &str = "https://dashboard.example";
 
 /// What a page of `origin` is allowed by Engine.IO and by the API: the origin that is shown, and whether with credentials.
-fn allowed(address: SocketAddr, origin: &str) -> [(Option<String>, bool); 2] {
+pub(crate) fn allowed(address: SocketAddr, origin: &str) -> [(Option<String>, bool); 2] {
     [format!("GET {POLL}"), "GET /health".to_owned()].map(|line| {
         let answer = request(address, &line, &[("Origin", origin)], "");
         let shown = answer.header("access-control-allow-origin").map(str::to_owned);

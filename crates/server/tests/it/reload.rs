@@ -7,14 +7,15 @@ use foodtrack_contract::UserRole;
 use serde_json::json;
 use test_support::{eventually, wait_until};
 
+use crate::origins::allowed;
 use crate::process::{Served, command};
-use crate::support::{Answer, SECRET, call, config, serve, token};
+use crate::support::{Answer, SECRET, call, config, request, serve, token};
 
-fn system() -> String {
+pub(crate) fn system() -> String {
     token("t1", UserRole::System)
 }
 
-fn reload(address: SocketAddr) -> Answer {
+pub(crate) fn reload(address: SocketAddr) -> Answer {
     call(address, "POST /api/v1/config/reload", &system(), "")
 }
 
@@ -31,7 +32,7 @@ fn rule(id: &str) -> String {
     )
 }
 
-fn start(file: &Path) -> Served {
+pub(crate) fn start(file: &Path) -> Served {
     let file = file.to_str().unwrap();
     let data = Path::new(file).parent().unwrap().join("data");
     let data = data.to_str().unwrap();
@@ -95,6 +96,40 @@ fn what_is_new_in_a_configuration_counts_without_a_restart_and_a_bad_one_changes
     assert_eq!(served.wait(), 0);
     let audit = audit();
     assert!(audit.contains("changed: rules, redactions, logging.level"), "{audit}");
+}
+
+#[test]
+fn other_origins_may_connect_and_call_after_a_reload_and_a_bad_list_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hub.toml");
+    let cors = |origins: &str, credentials: bool, methods: &str| {
+        let text = format!(
+            "[cors]\norigin = {origins}\ncredentials = {credentials}\nmethods = {methods}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    let (one, two) = ("https://one.example", "https://two.example");
+    cors(&format!("[\"{one}\"]"), true, "[\"GET\"]");
+    let mut served = start(&file);
+    let address = served.address;
+    let of = |origin: &str, credentials| {
+        let allowed = (Some(origin.to_owned()), credentials);
+        [allowed.clone(), allowed]
+    };
+    let nobody = [(None, false), (None, false)];
+    assert_eq!((allowed(address, one), allowed(address, two)), (of(one, true), nobody.clone()));
+    cors("[\"*\"]", true, "[\"GET\"]");
+    assert_eq!(reload(address).status, 409);
+    assert_eq!((allowed(address, one), allowed(address, two)), (of(one, true), nobody.clone()));
+    cors(&format!("[\"{two}\"]"), false, "[\"GET\", \"PUT\"]");
+    let changed = json!(["cors.origin", "cors.methods", "cors.credentials"]);
+    assert_eq!(reload(address).data(), json!({ "changed": changed, "needsRestart": [] }));
+    assert_eq!((allowed(address, one), allowed(address, two)), (nobody, of(two, false)));
+    let page = [("Origin", two), ("Access-Control-Request-Method", "PUT")];
+    let preflight = request(address, "OPTIONS /api/v1/rules", &page, "");
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, PUT"));
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
 }
 
 #[test]

@@ -19,10 +19,10 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was posted: the value of `traceparent`, and the body.
-type Posted = (Option<String>, Value);
+pub(crate) type Posted = (Option<String>, Value);
 
 /// Takes whatever is posted. Returns where, and what comes.
-fn taker() -> (String, Receiver<Posted>) {
+pub(crate) fn taker() -> (String, Receiver<Posted>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/taken", listener.local_addr().unwrap());
     let (tell, told) = channel();
