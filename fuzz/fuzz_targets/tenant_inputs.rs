@@ -9,5 +9,7 @@ use libfuzzer_sys::fuzz_target;
 mod operations;
 #[path = "../../crates/tenant/tests/it/outside.rs"]
 mod outside;
+#[path = "../../crates/tenant/tests/it/users.rs"]
+mod users;
 
 fuzz_target!(|bytes: &[u8]| operations::run(bytes));

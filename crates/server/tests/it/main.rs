@@ -17,6 +17,7 @@ mod erasing;
 mod given_listener;
 mod http_api;
 mod http_reference;
+mod http_requests;
 mod log;
 mod log_over_http;
 mod logging;

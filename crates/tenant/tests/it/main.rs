@@ -4,6 +4,7 @@
 mod operations;
 mod outside;
 mod two_nodes;
+mod users;
 
 /// Operations from a seed.
 fn operations(mut seed: u64) -> Vec<u8> {

@@ -6,10 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use foodtrack_contract::{
-    ApplicationSet, ApplicationType, Authenticate, Cursor, DeviceId, ErrorCode, PermissionSet,
-    Principal, Priority, Refusal, RoomName, TenantId, UserId, UserRole, VerifiedClaims,
-};
+use foodtrack_contract::{ApplicationType, Cursor, DeviceId, Priority, RoomName, TenantId};
 use foodtrack_tenant::{
     Admission, Arrival, Broadcast, ClientAbout, ClientEvent, ConnectionFilter, ConnectionSlot,
     Counters, Dialect, DisconnectTarget, Input, Now, OwnedRoom, PageLimits, PageQuery, Policies,
@@ -20,18 +17,8 @@ use foodtrack_tenant_log::{Completion, MemoryStore};
 use foodtrack_wire::{NamespaceId, Sid};
 
 use super::outside::{Client, Outside};
+use super::users::{LISTENER, Tokens, USERS, principal};
 
-/// Who there is. The last two use a device.
-const USERS: [(&str, ApplicationType, UserRole); 6] = [
-    ("ada", ApplicationType::ClientApp, UserRole::Customer),
-    ("bob", ApplicationType::ClientApp, UserRole::Customer),
-    ("olga", ApplicationType::TenantDashboard, UserRole::Admin),
-    ("chef", ApplicationType::KitchenApp, UserRole::Admin),
-    ("dora", ApplicationType::DeliveryApp, UserRole::Admin),
-    ("eve", ApplicationType::TenantDashboard, UserRole::Admin),
-];
-/// Only listens. It has no private id: the cursor that it brings is its word alone.
-const LISTENER: usize = 5;
 const EVENTS: [&str; 5] = [
     r#"["order:created",{"orderId":"@"}]"#,
     r#"["order:status_changed",{"orderId":"@","status":"ready"}]"#,
@@ -99,36 +86,6 @@ pub(crate) fn run_on_two_nodes(bytes: &[u8]) {
     }
     let [one, other] = [0, 1].map(|it| nodes[it].outside.clients[&olgas[it]].got.last().copied());
     assert!(one.is_some() && one == other, "{one:?} and {other:?} are not the log's end");
-}
-
-/// Knows one good token for each user, which begins with their name.
-struct Tokens;
-
-impl Authenticate for Tokens {
-    fn principal(&self, token: &str, now_s: u64) -> Result<Principal, Refusal> {
-        match token {
-            "good" => Ok(principal(0, now_s + 60)),
-            _ => Err(Refusal::new(ErrorCode::TokenMissing, "not one of them")),
-        }
-    }
-}
-
-fn principal(user: usize, expires_at_s: u64) -> Principal {
-    let (name, application, role) = USERS[user];
-    Principal::from_verified_token(VerifiedClaims {
-        tenant: TenantId::parse("t1").unwrap(),
-        user: UserId::parse(name).unwrap(),
-        role,
-        applications: ApplicationSet::of(&[application]),
-        permissions: match role {
-            UserRole::Customer => role.default_permissions(),
-            _ => PermissionSet::ALL,
-        },
-        device: None,
-        token_id: None,
-        issued_at_s: 0,
-        expires_at_s,
-    })
 }
 
 pub(crate) struct World {
