@@ -20,8 +20,8 @@ const LISTENING: &str = "listening on ";
 /// A server process, killed at the end where the test did not end it.
 pub(crate) struct Process {
     process: Child,
-    /// The server ends with whoever started it.
-    _stdin: ChildStdin,
+    /// The server ends with whoever started it, or when this is closed.
+    stdin: Option<ChildStdin>,
     /// Where it says after a minute that it still runs: it would end if nobody could hear that.
     _stdout: BufReader<ChildStdout>,
     address: SocketAddr,
@@ -54,20 +54,26 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let stdin = process.stdin.take().unwrap();
+        let stdin = process.stdin.take();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut lines = stdout.by_ref().lines().map_while(Result::ok);
         let line = lines.find(|line| line.contains(LISTENING));
         let line = line.expect("the server process starts");
         let address = line.split_once(LISTENING).unwrap().1.trim().parse().unwrap();
         encryption::expect(address, &config);
-        Self { process, _stdin: stdin, _stdout: stdout, address }
+        Self { process, stdin, _stdout: stdout, address }
     }
 
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Has it stop in order.
+    pub(crate) fn stop(mut self) {
+        self.stdin = None;
+        assert!(self.process.wait().unwrap().success());
     }
 
     /// Has it pause (`STOP`) or go on (`CONT`).
