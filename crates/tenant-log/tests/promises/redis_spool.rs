@@ -93,7 +93,9 @@ fn what_comes_while_redis_is_away_is_kept_and_appended_in_order_when_it_is_back(
     }
     wait_until("nothing waits", || waiting(&node) == 0);
     assert_eq!(own(&node), (1..=600).collect::<Vec<_>>());
-    assert!(matches!(other.append(601), Answer::Committed(_)));
+    wait_until("the other one has found it too", || {
+        matches!(other.append(601), Answer::Committed(_))
+    });
     assert!(matches!(node.append(602), Answer::Committed(_)), "it goes on as ever");
     assert_eq!(node.append(3), node.append(3), "known by its id");
     assert!(matches!(node.append(3), Answer::Repeated(_)));
