@@ -2,7 +2,7 @@
 
 mod reader;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use foodtrack_contract::{Cursor, Epoch, Offset};
 
@@ -76,6 +76,8 @@ impl Chain<'_> {
 /// One recipient.
 pub(crate) struct Stream<'a> {
     pub(crate) who: &'a Recipient,
+    /// The record before its first connection.
+    began: usize,
     pub(crate) subscriber: usize,
     pub(crate) chains: Vec<Chain<'a>>,
     /// Orders whose room it asked for, and the record of the answer that it has left; the largest number before that.
@@ -118,8 +120,8 @@ pub(crate) struct Facts<'a> {
     epochs: HashMap<&'a str, Vec<Epoch>>,
     /// The last record after which what only memory held may be gone.
     pub(crate) forgot_at: Option<usize>,
-    /// Hubs that do not listen: who is heard to have connected did so before their end, perhaps.
-    down: HashSet<usize>,
+    /// The last time that a hub was killed: who was about to connect before it may be greeted by it after its end.
+    killed_at: Option<usize>,
     /// The last time that a log which nodes share was disturbed, or a node of it began.
     pub(crate) disturbed_at: Option<usize>,
     /// The last end of a hub's process.
@@ -275,7 +277,8 @@ impl<'a> Facts<'a> {
             subscriber.since = None;
         }
         if !is_unknown {
-            subscriber.is_doubtful |= !self.down.is_empty() && subscriber.since.is_none();
+            let may_be_killed = self.killed_at.is_some_and(|at| at > stream.began);
+            subscriber.is_doubtful |= may_be_killed && subscriber.since.is_none();
             subscriber.since.get_or_insert(at);
         }
     }
@@ -318,10 +321,9 @@ impl<'a> Facts<'a> {
     }
 
     /// A process ended: what it was noting of those who came to it may be gone.
-    fn killed(&mut self, at: usize, node: usize) {
-        self.ended_at = Some(at);
+    fn killed(&mut self, at: usize) {
+        (self.ended_at, self.killed_at) = (Some(at), Some(at));
         self.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
-        self.down.insert(node);
     }
 
     /// The log that nodes share may have gone back: so may what it knew of those who came.

@@ -103,7 +103,7 @@ impl<'a, 'v> Reader<'a, 'v> {
     fn recipients(&mut self, at: usize, what: &'a What) {
         let facts = &mut self.facts;
         match what {
-            What::Recipient(who) => self.recipient(who),
+            What::Recipient(who) => self.recipient(at, who),
             What::Opened { recipient, recovered, is_unknown, .. } => {
                 facts.opened(at, recipient, (*recovered, *is_unknown), self.verdict);
                 if !recovered {
@@ -135,7 +135,7 @@ impl<'a, 'v> Reader<'a, 'v> {
         }
     }
 
-    fn recipient(&mut self, who: &'a Recipient) {
+    fn recipient(&mut self, began: usize, who: &'a Recipient) {
         let facts = &mut self.facts;
         let key = (&*who.tenant, &*who.user, &*who.application, who.device.as_deref());
         let subscriber = *self.subscribers.entry(key).or_insert_with(|| {
@@ -146,7 +146,7 @@ impl<'a, 'v> Reader<'a, 'v> {
         facts.by_name.insert(&who.recipient, facts.streams.len());
         let (chains, asked_for) = (Vec::new(), HashMap::new());
         let (is_open, has_pid) = (false, false);
-        let stream = Stream { who, subscriber, chains, asked_for, is_open, has_pid };
+        let stream = Stream { who, began, subscriber, chains, asked_for, is_open, has_pid };
         facts.streams.push(stream);
     }
 
@@ -156,25 +156,16 @@ impl<'a, 'v> Reader<'a, 'v> {
         match what {
             What::HubKilled => {
                 facts.forgot_at = Some(at);
-                facts.killed(at, 0);
+                facts.killed(at);
             }
             // What the nodes share outlives each of them, and what need not be kept as well.
-            What::NodeKilled { node } => facts.killed(at, *node),
+            What::NodeKilled { .. } => facts.killed(at),
             What::HubStopping | What::NodeStopping { .. } => facts.ended_at = Some(at),
             What::DiskFull => facts.forgot_at = Some(at),
             What::DiskFreed => (facts.forgot_at, self.freed_at) = (Some(at), Some(at)),
-            What::HubUp => {
-                facts.down.clear();
-                // A new process finds the disk as it is.
-                if self.freed_at.take().is_some() {
-                    facts.forgot_at = Some(at);
-                }
-            }
-            What::NodeUp { node } => {
-                facts.down.remove(node);
-                facts.disturbed_at = Some(at);
-            }
-            What::LogDisturbed { .. } => facts.disturbed_at = Some(at),
+            // A new process finds the disk as it is.
+            What::HubUp if self.freed_at.take().is_some() => facts.forgot_at = Some(at),
+            What::NodeUp { .. } | What::LogDisturbed { .. } => facts.disturbed_at = Some(at),
             What::LogReplaced => facts.replaced(at),
             What::Stuck { about } => self.verdict.add(Kind::Stuck, about.clone()),
             _ => {}

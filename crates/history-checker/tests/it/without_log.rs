@@ -105,3 +105,20 @@ fn what_was_acknowledged_comes_again_in_a_session_that_begins_anew_and_in_no_oth
     story(false).holds(0);
     story(true).breaks(&[Kind::Repeated]);
 }
+
+#[test]
+fn who_is_greeted_by_a_process_that_has_ended_may_not_be_known_to_the_next_one() {
+    // A page of the same tablet that is opened anew has nothing in its hands.
+    let opens = |story: Story, name: &str| story.joins(name, "kitchen_app", Some("tablet"));
+    let missed = |story: Story| {
+        let story = story.torn("bar").publishes("1", "e-1").gets("kitchen", "1", "e-1");
+        opens(story, "bar anew").greeted("bar anew", "e-1")
+    };
+    let ends = |story: Story| story.and(What::HubKilled).and(What::HubUp);
+    // Its greeting was on its way when the process ended.
+    let mut late = opens(Story::new(), "bar").records;
+    let greeting = late.pop().into_iter();
+    let late = ends(Story { records: late });
+    missed(greeting.fold(late, |story, it| story.and(it.what))).holds(0);
+    missed(opens(ends(Story::new()), "bar")).breaks(&[Kind::Cursor, Kind::Lost]);
+}

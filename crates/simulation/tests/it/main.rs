@@ -45,6 +45,11 @@ fn who_comes_back_while_the_log_is_away_gets_what_it_missed_once_that_is_open() 
 }
 
 #[test]
+fn who_is_greeted_by_a_process_that_has_ended_may_not_be_known_to_the_next_one() {
+    hold(&[40_011_360]);
+}
+
+#[test]
 fn a_process_without_its_log_may_not_know_what_is_in_it() {
     hold(&[1_005_055]);
 }
