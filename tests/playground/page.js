@@ -115,6 +115,13 @@ export class Playground {
       .map((one) => one.textContent));
   }
 
+  /** Order ids are random: shows in each ticket's head the one that takes the most room. */
+  orderIdsOfTheWidestLetters() {
+    return this.stage.locator('.ticket-head strong').evaluateAll((all) => {
+      for (const one of all) one.textContent = one.textContent.replaceAll(/[^#]/g, 'W');
+    });
+  }
+
   async screenshot(name) {
     await mkdir(SCREENSHOTS, { recursive: true });
     await this.page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });

@@ -69,6 +69,7 @@ scenario('an order placed by clicking is followed to its delivery', { ...WIDE, .
 scenario('in a small window an event has a line, and so has the head of a ticket', { width: 1280, height: 800 }, async (page) => {
   await page.stage.locator('.ticket').first().waitFor();
   await page.stage.getByText('kitchen:preparation_completed').first().waitFor();
+  await page.orderIdsOfTheWidestLetters();
   assert.deepEqual(await page.tallerThanALine('.event .type, .ticket-head'), []);
   assert.ok(await page.overflowPx() <= 0);
 });

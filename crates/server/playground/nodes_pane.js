@@ -55,7 +55,7 @@ export class NodesPane {
         chip.dataset.state = CHIP_STATES[node.state];
         setText(chip, STATE_NAMES[node.state]);
         setText(address, node.address ?? '');
-        setText(connections, node.connections === null || isGone ? '' : `${node.connections} connections`);
+        setText(connections, node.connections === null || isGone ? '' : `${node.connections} lines`);
         button.dataset.action = isGone ? 'start' : 'kill';
         button.title = isGone ? 'Starts it where it was' : 'kill -9';
         button.setAttribute('aria-label', `${isGone ? 'Start' : 'Kill'} ${name}`);
