@@ -10,8 +10,9 @@ use std::time::Duration;
 use foodtrack_auth::Gate;
 use foodtrack_contract::Authenticate;
 use foodtrack_shard::{
-    ConnectionAudit, ConnectionManager, EventBroadcaster, HttpService, ObserverDesk, OpensLog,
-    PayloadKeys, Policies, Running, Services, SessionKey, ShardsConfig, StartError as ShardsError,
+    ConnectionAudit, ConnectionManager, DeliveryTracer, EventBroadcaster, HttpService,
+    ObserverDesk, OpensLog, PayloadKeys, Policies, Running, Services, SessionKey, ShardsConfig,
+    StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     KeySource, MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions,
@@ -167,7 +168,7 @@ pub(crate) fn services(
     http: Arc<dyn HttpService>,
     upstream: Option<&upstream::Started>,
     keys: Option<&Arc<KeyStore>>,
-    audit: &Arc<AuditLog>,
+    (audit, telemetry): (&Arc<AuditLog>, &Arc<Telemetry>),
     desk: Option<Arc<Desk>>,
 ) -> Services {
     Services {
@@ -175,6 +176,7 @@ pub(crate) fn services(
         upstream: upstream.map(|it| Arc::clone(&it.upstream)),
         payload_keys: keys.map(|it| Arc::clone(it) as Arc<dyn PayloadKeys>),
         audit: audit.is_on().then(|| Arc::clone(audit) as Arc<dyn ConnectionAudit>),
+        tracer: telemetry.is_on().then(|| Arc::clone(telemetry) as Arc<dyn DeliveryTracer>),
         desk: desk.map(|it| it as Arc<dyn ObserverDesk>),
     }
 }

@@ -96,7 +96,8 @@ impl WebSocketServer {
             ApiThreads::start(demo, Arc::clone(&pages), relay).map_err(StartError::Thread)?;
         let upstream = start_upstream(&config, &telemetry).map_err(StartError::Thread)?;
         let desk = desk(&config);
-        let services = services(service, upstream.as_ref(), keys.as_ref(), &audit, desk.clone());
+        let accounts = (&audit, &telemetry);
+        let services = services(service, upstream.as_ref(), keys.as_ref(), accounts, desk.clone());
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
         let certificate = config.tls().map(Tls::watch).transpose().map_err(StartError::Tls)?;

@@ -8,6 +8,7 @@ mod clock;
 mod connection_audit;
 mod connection_manager;
 mod dead_letters;
+mod delivery_tracer;
 mod entrant;
 mod event_broadcaster;
 mod handshake;
@@ -42,16 +43,17 @@ pub use clock::{Clock, TimeSource};
 pub use connection_audit::ConnectionAudit;
 pub use connection_manager::ConnectionManager;
 pub use dead_letters::DeadLetters;
+pub use delivery_tracer::DeliveryTracer;
 pub use event_broadcaster::{EventBroadcaster, NewEvent};
 pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionChange, ConnectionCounts,
-    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, Crowd, Crowds, DeviceNews,
-    DeviceTrace, DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded,
-    Hook, HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
-    Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
-    SessionKey, TenantLimits, TenantTally, Times, TracedEntry, UpstreamAnswer, WantedHubEvents,
-    page_limit, read_subscriber_key,
+    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, Crowd, Crowds, DeliveryNews,
+    DeviceNews, DeviceTrace, DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, EventCounts,
+    Forwarded, Hook, HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery,
+    Profiles, Rate, Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata,
+    Sent, SessionKey, TenantLimits, TenantTally, Times, TracedEntry, UpstreamAnswer,
+    WantedHubEvents, page_limit, read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, PeerCertificate, Responder};

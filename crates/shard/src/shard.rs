@@ -33,6 +33,7 @@ use slab::Slab;
 
 use crate::clock::{Clock, ShardClock};
 use crate::connection_audit::ConnectionAudit;
+use crate::delivery_tracer::DeliveryTracer;
 use crate::entrant::Entrant;
 use crate::hook_book::HookBook;
 use crate::http_service::HttpService;
@@ -77,6 +78,7 @@ pub(crate) struct ShardParts {
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) payload_keys: Option<Arc<dyn PayloadKeys>>,
     pub(crate) audit: Option<Arc<dyn ConnectionAudit>>,
+    pub(crate) tracer: Option<Arc<dyn DeliveryTracer>>,
     /// Who lets clients watch, where they may.
     pub(crate) desk: Option<Arc<dyn ObserverDesk>>,
     pub(crate) log: LogLink,
@@ -270,6 +272,7 @@ impl Shard {
             upstream: self.parts.upstream.as_deref(),
             payload_keys: self.parts.payload_keys.as_deref(),
             audit: self.parts.audit.as_deref(),
+            tracer: self.parts.tracer.as_deref(),
             hooks: self.hooks.as_mut(),
             own_mailbox: self.parts.shards.sender(self.parts.index),
             clients: &mut resident.clients,

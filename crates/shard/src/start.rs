@@ -13,6 +13,7 @@ use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, DoorRefusals, Reactor, adopt, listen};
 
 use crate::connection_audit::ConnectionAudit;
+use crate::delivery_tracer::DeliveryTracer;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
@@ -81,6 +82,8 @@ pub struct Services {
     pub payload_keys: Option<Arc<dyn PayloadKeys>>,
     /// Who keeps account of connections.
     pub audit: Option<Arc<dyn ConnectionAudit>>,
+    /// Who traces events, where spans are sent.
+    pub tracer: Option<Arc<dyn DeliveryTracer>>,
     /// Who lets clients watch from outside: then the second namespace of the reactor is theirs.
     pub desk: Option<Arc<dyn ObserverDesk>>,
 }
@@ -129,6 +132,7 @@ pub fn start(
             upstream: services.upstream.clone(),
             payload_keys: services.payload_keys.clone(),
             audit: services.audit.clone(),
+            tracer: services.tracer.clone(),
             desk: services.desk.clone(),
             log: link,
             news,

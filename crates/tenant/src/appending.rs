@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foodtrack_contract::{
     DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Offset, Priority, Refusal,
+    TenantId,
 };
 use foodtrack_tenant_log::{
     Durability, EntryRef, Fact, LogEntry, LoggedAudience, OrderOwner, RefusedReason, SubmitError,
@@ -14,6 +15,7 @@ use foodtrack_wire::{FrameMeta, LogPlace, Urgency};
 use uuid::Uuid;
 
 use crate::cursor_suffix::CursorSuffix;
+use crate::delivery_news::DeliveryNews;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::intake::Emission;
@@ -177,7 +179,8 @@ impl Tenant {
         let is_plain = !checked.policy.acknowledge && checked.policy.watch.is_none();
         if is_plain && !self.is_turn_over(turn.has_others) && self.ledger.is_next(offset) {
             let place = LogPlace { offset: offset.get(), is_entry: true };
-            self.deliver_entry(turn, &entry, checked.meta(Some(place)));
+            let recipients = self.deliver_entry(turn, &entry, checked.meta(Some(place)));
+            turn.effects.trace(&checked.news(&self.id, Some(offset), recipients));
             return self.answer(turn, reply, Ok(accepted(checked.id, offset, false)));
         }
         self.ledger.wait(checked.pending(turn, offset, reply));
@@ -192,7 +195,9 @@ impl Tenant {
         let suffix = self.cursor_suffix();
         let meta = checked.meta(suffix.place());
         let class = checked.policy.class;
-        self.fan_out(turn, &checked.frame(meta, &suffix), class, &checked.audience);
+        let frame = checked.frame(meta, &suffix);
+        let recipients = self.fan_out(turn, &frame, class, &checked.audience);
+        turn.effects.trace(&checked.news(&self.id, None, recipients));
         self.note_unsayable(turn, &checked.event, None);
         // What should have been in the log is no place of the log's: who catches up gets it now, or never.
         if checked.policy.is_logged() {
@@ -230,6 +235,16 @@ impl Tenant {
 }
 
 impl Checked<'_> {
+    /// What became of it at once.
+    fn news<'n>(
+        &'n self,
+        tenant: &'n TenantId,
+        offset: Option<Offset>,
+        recipients: usize,
+    ) -> DeliveryNews<'n> {
+        DeliveryNews { tenant, id: self.id, event: &self.event, offset, recipients, waited_ms: 0 }
+    }
+
     fn durability(&self, turn: &Turn<'_, impl Effects>) -> Durability {
         match self.policy.class {
             DeliveryClass::Durable if !turn.effects.is_log_in_memory() => Durability::Durable,

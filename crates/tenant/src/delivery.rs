@@ -9,6 +9,7 @@ use foodtrack_wire::FrameMeta;
 
 use crate::appending::{accepted, away};
 use crate::cursor_suffix::CursorSuffix;
+use crate::delivery_news::DeliveryNews;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::ledger::Pending;
@@ -49,18 +50,25 @@ impl Tenant {
 
     fn deliver_pending(&mut self, turn: &mut Turn<'_, impl Effects>, pending: Pending) {
         let Pending { entry, meta, asks_ack, watch, submitted_ms, replies } = pending;
-        if let Some(submitted_ms) = submitted_ms {
-            let waited_ms = turn.now.monotonic_ms.saturating_sub(submitted_ms);
-            turn.counters.times.publish_to_commit.observe_ms(waited_ms);
-        }
         if self.ledger.is_shared() {
             self.take_in(turn, &entry);
             self.devices.is_known(entry.id);
         }
-        if asks_ack {
-            self.deliver_asking(turn, &entry, meta);
-        } else {
-            self.deliver_entry(turn, &entry.by_ref(), meta);
+        let recipients = match asks_ack {
+            true => self.deliver_asking(turn, &entry, meta),
+            false => self.deliver_entry(turn, &entry.by_ref(), meta),
+        };
+        if let Some(submitted_ms) = submitted_ms {
+            let waited_ms = turn.now.monotonic_ms.saturating_sub(submitted_ms);
+            turn.counters.times.publish_to_commit.observe_ms(waited_ms);
+            turn.effects.trace(&DeliveryNews {
+                tenant: &self.id,
+                id: entry.id,
+                event: &entry.event,
+                offset: Some(entry.offset),
+                recipients,
+                waited_ms,
+            });
         }
         if let Some(watch) = watch {
             self.watch(turn, &entry, watch);
@@ -70,14 +78,14 @@ impl Tenant {
         }
     }
 
-    /// Delivers the next entry.
+    /// Delivers the next entry. Returns to how many.
     pub(crate) fn deliver_entry(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         entry: &EntryRef<'_>,
         meta: FrameMeta,
-    ) {
-        let Some(epoch) = self.ledger.deliver(entry.offset) else { return };
+    ) -> usize {
+        let Some(epoch) = self.ledger.deliver(entry.offset) else { return 0 };
         let suffix = CursorSuffix::At(epoch, entry.offset);
         let frame = EventFrame {
             event: entry.event,
@@ -89,19 +97,21 @@ impl Tenant {
             ack_id: None,
             words: None,
         };
-        self.fan_out(turn, &frame, class_of(entry.durability), entry.audience);
+        let class = class_of(entry.durability);
+        let delivered = self.fan_out(turn, &frame, class, entry.audience);
         self.note_unsayable(turn, entry.event, Some((entry.offset, entry.id)));
+        delivered
     }
 
-    /// Delivers the next entry, which asks for an acknowledgement.
+    /// Delivers the next entry, which asks for an acknowledgement. Returns to how many.
     fn deliver_asking(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         entry: &Arc<LogEntry>,
         meta: FrameMeta,
-    ) {
+    ) -> usize {
         let epoch = self.ledger.deliver(entry.offset);
-        let Some(recipients) = self.members.recipients(&entry.audience) else { return };
+        let Some(recipients) = self.members.recipients(&entry.audience) else { return 0 };
         let frame = EventFrame::asking(entry, meta, 0);
         // Who never acknowledges gets it as any other.
         let suffix =
@@ -127,20 +137,22 @@ impl Tenant {
         }
         // Retries give it up.
         self.note_unsayable(turn, &entry.event, None);
+        delivered
     }
 
-    /// Sends an event to everyone here whom it is for.
+    /// Sends an event to everyone here whom it is for. Returns to how many.
     pub(crate) fn fan_out(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         event: &EventFrame<'_>,
         class: DeliveryClass,
         audience: &LoggedAudience,
-    ) {
-        let Some(recipients) = self.members.recipients(audience) else { return };
+    ) -> usize {
+        let Some(recipients) = self.members.recipients(audience) else { return 0 };
         let redactions = turn.policies.redactions.of(&self.id, event.event);
         let delivered = send_to_each(turn, recipients, event, redactions);
         self.count_deliveries(turn, event.event, class, delivered);
+        delivered
     }
 
     pub(crate) fn count_deliveries(

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::connection_news::ConnectionNews;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
+use crate::delivery_news::DeliveryNews;
 use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
 use crate::hook::{HookQuestion, Permit, PermitsOf};
@@ -113,6 +114,9 @@ pub trait Effects {
 
     /// Something became of a connection, for who keeps account of it.
     fn account(&mut self, _news: &ConnectionNews<'_>) {}
+
+    /// An event was delivered that came to this node, for who traces events.
+    fn trace(&mut self, _news: &DeliveryNews<'_>) {}
 
     /// An id for a message whose sender gave it none: UUID version 7.
     fn new_message_id(&mut self) -> Uuid;

@@ -27,6 +27,7 @@ mod crowds;
 mod cursor_suffix;
 mod dead_letters;
 mod delivery;
+mod delivery_news;
 mod described_rooms;
 mod device_journal;
 mod device_turns;
@@ -103,6 +104,7 @@ pub use connection_lines::stranger_refused;
 pub use connection_news::{ConnectionChange, ConnectionNews};
 pub use connection_slot::{ConnectionSlot, Generation};
 pub use counters::{Counters, DISCONNECT_REASONS, EventCounts, Times};
+pub use delivery_news::DeliveryNews;
 
 pub use crowds::{Crowd, Crowds};
 pub use cursor_suffix::CursorSuffix;

@@ -65,8 +65,14 @@ impl Hub {
         }
         let http: Arc<dyn HttpService> = Arc::new(NoHttp);
         let open = Box::new(move |on_completion: OnCompletion| Ok(log(on_completion)));
-        let services =
-            Services { http, upstream: None, payload_keys: None, audit: None, desk: None };
+        let services = Services {
+            http,
+            upstream: None,
+            payload_keys: None,
+            audit: None,
+            tracer: None,
+            desk: None,
+        };
         let running = start(&config, &authenticator, &Arc::new(all), &services, open).unwrap();
         Self { running, clock: config.clock }
     }

@@ -3,6 +3,7 @@
 
 mod collector;
 mod counted_exporter;
+mod delivery_span;
 mod span;
 mod trace_book;
 mod trace_parent;
@@ -14,11 +15,11 @@ use std::time::Duration;
 use foodtrack_contract::TenantId;
 use http::HeaderMap;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanKind, TraceContextExt, Tracer, TracerProvider,
+    Span as _, SpanBuilder, SpanContext, SpanKind, TraceContextExt, Tracer, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan};
 use uuid::Uuid;
 
 use crate::config::TracingConfig;
@@ -44,6 +45,18 @@ struct Exporting {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     counts: Arc<SpanCounts>,
+}
+
+impl Exporting {
+    fn begin(&self, builder: SpanBuilder, parent: Option<SpanContext>) -> SdkSpan {
+        let context = parent
+            .map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
+        let span = self.tracer.build_with_context(builder, &context);
+        if span.is_recording() {
+            self.counts.begin();
+        }
+        span
+    }
 }
 
 impl Telemetry {
@@ -80,14 +93,13 @@ impl Telemetry {
         parent: Option<SpanContext>,
     ) -> Option<Span> {
         let Some(exporting) = &self.exporting else { return parent.map(Span::Passed) };
-        let context = parent
-            .map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
         let builder = exporting.tracer.span_builder(name).with_kind(kind);
-        let span = exporting.tracer.build_with_context(builder, &context);
-        if span.is_recording() {
-            exporting.counts.begin();
-        }
-        Some(Span::Recorded(Box::new(span)))
+        Some(Span::Recorded(Box::new(exporting.begin(builder, parent))))
+    }
+
+    /// Whether spans are sent.
+    pub(crate) fn is_on(&self) -> bool {
+        self.exporting.is_some()
     }
 
     /// The span of a publication over HTTP, as a part of the trace that the request names. Where it names none and there is no collector,

@@ -152,6 +152,19 @@ fn a_trace_that_is_none_is_ignored_and_where_nobody_traces_nothing_is_made_for_i
     server.stop();
 }
 
+/// A restaurant's owner comes in, by polling. Returns what asks for what there is for them, and what posts for them.
+fn polling(address: SocketAddr) -> (impl Fn() -> String, impl Fn(&str) -> Answer) {
+    const PATH: &str = "/socket.io/?EIO=4&transport=polling";
+    let open = request(address, &format!("GET {PATH}"), &[], "").body;
+    let sid = open.split('"').nth(3).unwrap().to_owned();
+    let path = format!("{PATH}&sid={sid}");
+    let (get, post) = (format!("GET {path}"), format!("POST {path}"));
+    let post = move |body: &str| request(address, &post, &[], body);
+    let connect = format!("40{}", json!({ "token": token("t1", UserRole::RestaurantOwner) }));
+    assert_eq!(post(&connect).status, 200);
+    (move || request(address, &get, &[], "").body, post)
+}
+
 /// Spans that came, until there are so many.
 fn spans(collected: &Receiver<Posted>, count: usize) -> Vec<Value> {
     let mut spans = Vec::new();
@@ -172,15 +185,20 @@ fn spans_of_a_trace_reach_the_collector_with_the_publishers_and_the_receivers_en
     publish(server.local_addr(), Some(&given()));
     let passed_on = told.recv_timeout(PATIENCE).unwrap().0.unwrap();
     let (_, passed_on) = passed_on.split_once(TRACE).unwrap();
-    wait_until("both are begun", || server.metrics().contains("foodtrack_spans_total 2\n"));
+    wait_until("all are begun", || server.metrics().contains("foodtrack_spans_total 3\n"));
     // What is left is sent at the end.
     server.stop();
-    let spans = spans(&collected, 2);
+    let spans = spans(&collected, 3);
     let of = |name: &str| spans.iter().find(|span| span["name"] == name).unwrap();
     let (publish, tell) = (of("publish"), of("tell a webhook"));
     assert_eq!((&publish["traceId"], &tell["traceId"]), (&json!(TRACE), &json!(TRACE)));
     assert_eq!(publish["parentSpanId"], "00f067aa0ba902b7");
     assert_eq!(tell["parentSpanId"], publish["spanId"]);
+    let deliver = of("deliver an event");
+    assert_eq!(
+        (&deliver["traceId"], &deliver["parentSpanId"]),
+        (&json!(TRACE), &publish["spanId"])
+    );
     assert!(passed_on.contains(tell["spanId"].as_str().unwrap()), "{passed_on} {tell}");
     let text = format!("{spans:?}");
     assert!(text.contains("foodtrack.message_id") && !text.contains("orderId"), "{text}");
@@ -197,12 +215,7 @@ fn the_back_end_that_is_asked_gets_the_trace_of_the_span_that_the_collector_gets
     });
     config.tracing.otlp_url = Some(collector);
     let server = serve(config);
-    let address = server.local_addr();
-    let open = request(address, "GET /socket.io/?EIO=4&transport=polling", &[], "").body;
-    let sid = open.split('"').nth(3).unwrap();
-    let connect = format!("40{}", json!({ "token": token("t1", UserRole::RestaurantOwner) }));
-    let path = format!("POST /socket.io/?EIO=4&transport=polling&sid={sid}");
-    assert_eq!(request(address, &path, &[], &connect).status, 200);
+    let _ = polling(server.local_addr());
     let (trace, question) = asked.recv_timeout(PATIENCE).unwrap();
     assert_eq!(question["event"], "hook:connect");
     server.stop();
@@ -211,6 +224,33 @@ fn the_back_end_that_is_asked_gets_the_trace_of_the_span_that_the_collector_gets
     let ids =
         format!("00-{}-{}-01", span["traceId"].as_str().unwrap(), span["spanId"].as_str().unwrap());
     assert_eq!(trace, Some(ids));
+}
+
+#[test]
+fn an_event_that_a_client_sends_has_a_span_with_its_id_and_its_recipients() {
+    let (collector, collected) = taker();
+    let mut config = config();
+    config.tracing.otlp_url = Some(collector);
+    let server = serve(config);
+    let (kitchen, _) = polling(server.local_addr());
+    let (_, post) = polling(server.local_addr());
+    let event = r#"420["order:created",{"orderId":"42","customerId":"zoe"}]"#;
+    assert_eq!(post(event).status, 200);
+    wait_until("the event came", || kitchen().contains("order:created"));
+    server.stop();
+    let span = spans(&collected, 1).remove(0);
+    assert_eq!((&span["name"], &span["parentSpanId"]), (&json!("deliver an event"), &json!("")));
+    let attribute = |key: &str| {
+        let all = span["attributes"].as_array().unwrap();
+        all.iter().find(|it| it["key"] == key).map(|it| it["value"].clone()).unwrap_or_default()
+    };
+    assert_eq!(attribute("foodtrack.tenant")["stringValue"], "t1");
+    assert_eq!(attribute("foodtrack.event")["stringValue"], "order:created");
+    assert_eq!(attribute("foodtrack.recipients")["intValue"], "2");
+    assert_eq!(attribute("foodtrack.offset")["intValue"], "1");
+    assert!(attribute("foodtrack.message_id")["stringValue"].as_str().unwrap().len() == 36);
+    // No id of a trace has a z.
+    assert!(!span.to_string().contains("zoe"), "nothing of its payload: {span}");
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionNews, ConnectionSlot, CursorSuffix, Effects, EventFrame,
-    Forwarded, HookQuestion, Pace, PayloadKey, Permit, PermitsOf, ReadJob, RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionNews, ConnectionSlot, CursorSuffix, DeliveryNews,
+    Effects, EventFrame, Forwarded, HookQuestion, Pace, PayloadKey, Permit, PermitsOf, ReadJob,
+    RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Assignment, DeadLetter, Duty, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
@@ -22,6 +23,7 @@ use super::client_table::ClientTable;
 use super::closing::Held;
 use super::replies::Replies;
 use crate::connection_audit::ConnectionAudit;
+use crate::delivery_tracer::DeliveryTracer;
 use crate::hook_book::HookBook;
 use crate::log_link::LogLink;
 use crate::mailbox::ShardSender;
@@ -37,6 +39,7 @@ pub(crate) struct ShardEffects<'s> {
     pub(super) upstream: Option<&'s dyn Upstream>,
     pub(super) payload_keys: Option<&'s dyn PayloadKeys>,
     pub(super) audit: Option<&'s dyn ConnectionAudit>,
+    pub(super) tracer: Option<&'s dyn DeliveryTracer>,
     pub(super) hooks: Option<&'s mut HookBook>,
     /// Where answers from elsewhere come in.
     pub(super) own_mailbox: &'s ShardSender,
@@ -230,6 +233,12 @@ impl Effects for ShardEffects<'_> {
     fn account(&mut self, news: &ConnectionNews<'_>) {
         if let Some(audit) = self.audit {
             audit.tell(news);
+        }
+    }
+
+    fn trace(&mut self, news: &DeliveryNews<'_>) {
+        if let Some(tracer) = self.tracer {
+            tracer.delivered(news);
         }
     }
 

@@ -168,6 +168,7 @@ impl Server {
                 upstream: None,
                 payload_keys: Some(Arc::new(TwoKeys)),
                 audit: None,
+                tracer: None,
                 desk: None,
             },
             Box::new(open),
