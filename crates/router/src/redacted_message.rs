@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{EventRedactions, Hidden, NotRedactable};
+use crate::NotRedactable;
 
 /// What stands where binary is, as the protocol has it.
 const PLACEHOLDER: &str = "_placeholder";
@@ -13,22 +13,17 @@ const PLACE: &str = "num";
 #[derive(Debug)]
 pub struct RedactedMessage {
     message: Vec<u8>,
-    /// What is left of the attachments, where something was left out of an event that has some.
+    /// What is left of the attachments, where the event has some.
     attachments: Option<Vec<Vec<u8>>>,
 }
 
 impl RedactedMessage {
+    /// Of what is left of the message itself, and the attachments that it had.
+    ///
     /// # Errors
     /// [`NotRedactable`]: the event is not for those from whom this is hidden.
-    pub(crate) fn new(
-        redactions: &EventRedactions<'_>,
-        hidden: Hidden,
-        message: &[u8],
-        attachments: &[Vec<u8>],
-    ) -> Result<Self, NotRedactable> {
-        let mut left = Vec::with_capacity(message.len());
-        let has_cut = redactions.write_redacted(hidden, message, &mut left)?;
-        if !has_cut || attachments.is_empty() {
+    pub(crate) fn new(left: Vec<u8>, attachments: &[Vec<u8>]) -> Result<Self, NotRedactable> {
+        if attachments.is_empty() {
             return Ok(Self { message: left, attachments: None });
         }
         // Binary that nothing stands for any more must not travel, and what is left is counted anew.

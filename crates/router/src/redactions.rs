@@ -2,11 +2,13 @@
 
 mod cut;
 mod field_path;
+mod name_search;
 
 use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{EventName, TenantId};
+use memchr::{memchr, memmem};
 use smallvec::SmallVec;
 
 use crate::event_pattern::EventPattern;
@@ -17,6 +19,7 @@ use crate::{
 };
 use cut::cut;
 use field_path::FieldPath;
+use name_search::NameSearch;
 
 /// The redactions of all tenants. A plain value, as the router is: to change them, change a clone.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +35,7 @@ struct Compiled {
     pattern: EventPattern,
     hidden_from: HiddenFrom,
     fields: Vec<FieldPath>,
+    search: NameSearch,
 }
 
 /// Those that are about one event; most events have none.
@@ -143,9 +147,10 @@ impl Compiled {
             FieldPath::in_payload(field)
                 .ok_or_else(|| RedactionError::Field { id: id(), field: field.clone() })
         };
-        let fields = redaction.fields.iter().map(path).collect::<Result<_, _>>()?;
+        let fields = redaction.fields.iter().map(path).collect::<Result<Vec<_>, _>>()?;
+        let search = NameSearch::new(&fields);
         let hidden_from = redaction.hide_from.iter().copied().collect();
-        Ok(Self { pattern, fields, hidden_from, redaction })
+        Ok(Self { pattern, fields, search, hidden_from, redaction })
     }
 }
 
@@ -167,7 +172,7 @@ impl<'r> EventRedactions<'r> {
         self.0.iter().map(|it| &it.redaction)
     }
 
-    /// What `hidden` leaves of a message, the whole JSON of its envelope, and of its attachments.
+    /// What `hidden` leaves of a message, the whole JSON of its envelope, and of its attachments; `None` where that is all.
     ///
     /// # Errors
     /// [`NotRedactable`]
@@ -176,23 +181,27 @@ impl<'r> EventRedactions<'r> {
         hidden: Hidden,
         message: &[u8],
         attachments: &[Vec<u8>],
-    ) -> Result<RedactedMessage, NotRedactable> {
-        RedactedMessage::new(self, hidden, message, attachments)
+    ) -> Result<Option<RedactedMessage>, NotRedactable> {
+        let left = self.left_of(hidden, message)?;
+        left.map(|left| RedactedMessage::new(left, attachments)).transpose()
     }
 
-    /// Appends what is left of a message. Returns whether anything was left out. After an error, what was appended is of no use.
-    pub(crate) fn write_redacted(
-        &self,
-        hidden: Hidden,
-        message: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<bool, NotRedactable> {
+    /// What is left of a message; `None` where that is all of it.
+    fn left_of(&self, hidden: Hidden, message: &[u8]) -> Result<Option<Vec<u8>>, NotRedactable> {
         if message.ends_with(b"\"encrypted\":true}") {
             return Err(NotRedactable);
         }
+        let has_disguise = memchr(b'\\', message)
+            .and_then(|at| memmem::find(message.get(at..)?, br"\u"))
+            .is_some();
+        let may_cut = |it: &Compiled| has_disguise || it.search.may_find_in(message);
         let hold = self.0.iter().enumerate().filter(|(place, _)| hidden.0 & (1 << place) != 0);
-        let paths: SmallVec<[&FieldPath; 8]> = hold.flat_map(|(_, it)| &it.fields).collect();
-        cut(message, &paths, out).map_err(|_| NotRedactable)
+        let hold = hold.map(|(_, it)| *it).filter(|it| may_cut(it));
+        let paths: SmallVec<[&FieldPath; 8]> = hold.flat_map(|it| &it.fields).collect();
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        cut(message, &paths).map_err(|_| NotRedactable)
     }
 }
 

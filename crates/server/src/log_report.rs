@@ -128,7 +128,8 @@ impl Reports {
         }
         let left = redactions.redact(hidden, &entry.message, &entry.attachments);
         match left {
-            Ok(left) => {
+            Ok(None) => EntryReport::new(epoch, entry),
+            Ok(Some(left)) => {
                 let attachments = left.attachments(&entry.attachments);
                 EntryReport::of(epoch, entry, message_json(left.message()), attachments)
             }

@@ -19,16 +19,9 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// How many there are.
-    pub(crate) const COUNT: usize = 1 + ApplicationType::ALL.len();
-
-    /// Its place among all of them.
-    pub(crate) fn place(self) -> usize {
-        match self {
-            // What is said is the same.
-            Self::Canonical | Self::Listening => 0,
-            Self::Profile(application) => 1 + application as usize,
-        }
+    /// Whether what is said in the other is the same.
+    pub(crate) fn says_as(self, other: Self) -> bool {
+        self.application() == other.application()
     }
 
     /// A refusal as JSON: today's applications read a sentence, and whoever reads on a code in front of it.

@@ -18,25 +18,35 @@ use crate::view::View;
 pub(crate) struct Frames<'f, 'e, 'r, F> {
     event: &'f EventFrame<'e>,
     redactions: EventRedactions<'r>,
-    as_it_is: ByDialect<F>,
+    as_it_is: Known<F>,
     redacted: SmallVec<[RedactedFrames<F>; 1]>,
+    /// What the one before got: neighbours are mostly alike.
+    last: Option<(View, NamespaceId, Option<F>)>,
 }
 
-/// What is known by now; within it, nothing where that dialect does not get the event.
-type ByDialect<F> = [[Option<Option<F>>; NamespaceId::COUNT_MAX]; Dialect::COUNT];
+/// The frames that are known by now, by dialect and namespace; nothing where that dialect does not get the event. Mostly there is
+/// one, so none of those that there might be takes room or time.
+struct Known<F>(SmallVec<[(Dialect, NamespaceId, Option<F>); 2]>);
 
 /// The frames of those from whom the same is hidden.
 struct RedactedFrames<F> {
     hidden: Hidden,
-    /// Nothing where it cannot be redacted: then they do not get it.
-    redacted: Option<RedactedMessage>,
-    frames: ByDialect<F>,
+    left: Left,
+    frames: Known<F>,
+}
+
+/// What is left of an event.
+enum Left {
+    /// Nothing of it is hidden.
+    All,
+    Some(RedactedMessage),
+    /// It cannot be redacted: then they do not get it.
+    Nothing,
 }
 
 impl<'f, 'e, 'r, F: Copy> Frames<'f, 'e, 'r, F> {
     pub(crate) fn of(event: &'f EventFrame<'e>, redactions: EventRedactions<'r>) -> Self {
-        let as_it_is = [[None; NamespaceId::COUNT_MAX]; Dialect::COUNT];
-        Self { event, redactions, as_it_is, redacted: SmallVec::new() }
+        Self { event, redactions, as_it_is: Known::none(), redacted: SmallVec::new(), last: None }
     }
 
     /// Sends it to one of its recipients, as that one sees it. Returns whether it was sent anything.
@@ -46,62 +56,95 @@ impl<'f, 'e, 'r, F: Copy> Frames<'f, 'e, 'r, F> {
         to: ConnectionSlot,
         view: View,
     ) -> bool {
-        let hidden = self.redactions.hidden_from(view.viewer);
-        let frame = if hidden.is_nothing() {
-            encoded(turn, &mut self.as_it_is, self.event, to, view.dialect)
-        } else {
-            let place = self.place_of(turn, hidden);
-            let of_view = &mut self.redacted[place];
-            of_view.redacted.as_ref().and_then(|redacted| {
-                let event = self.event.redacted(redacted);
-                encoded(turn, &mut of_view.frames, &event, to, view.dialect)
-            })
+        let namespace = to.namespace();
+        let frame = match self.last {
+            Some((last, in_last, frame)) if last == view && in_last == namespace => frame,
+            _ => {
+                let frame = self.frame_for(turn, namespace, view);
+                self.last = Some((view, namespace, frame));
+                frame
+            }
         };
         frame.is_some_and(|frame| turn.effects.send(to, frame))
+    }
+
+    /// The frame of those who see it so, encoded the first time.
+    fn frame_for<E: Effects<Frame = F>>(
+        &mut self,
+        turn: &mut Turn<'_, E>,
+        namespace: NamespaceId,
+        view: View,
+    ) -> Option<F> {
+        let hidden = self.redactions.hidden_from(view.viewer);
+        if hidden.is_nothing() {
+            return self.as_it_is.get_or_encode(turn, self.event, namespace, view.dialect);
+        }
+        let place = self.place_of(turn, hidden);
+        let of_view = &mut self.redacted[place];
+        match &of_view.left {
+            Left::All => self.as_it_is.get_or_encode(turn, self.event, namespace, view.dialect),
+            Left::Some(left) => {
+                let event = self.event.redacted(left);
+                of_view.frames.get_or_encode(turn, &event, namespace, view.dialect)
+            }
+            Left::Nothing => None,
+        }
     }
 
     /// Where the frames are of those from whom this is hidden.
     fn place_of<E: Effects<Frame = F>>(&mut self, turn: &Turn<'_, E>, hidden: Hidden) -> usize {
         let known = self.redacted.iter().position(|it| it.hidden == hidden);
         known.unwrap_or_else(|| {
-            let redacted = redacted(turn, self.event, &self.redactions, hidden);
-            let frames = [[None; NamespaceId::COUNT_MAX]; Dialect::COUNT];
-            self.redacted.push(RedactedFrames { hidden, redacted, frames });
+            let left = left_of(turn, self.event, &self.redactions, hidden);
+            self.redacted.push(RedactedFrames { hidden, left, frames: Known::none() });
             self.redacted.len() - 1
         })
     }
 }
 
-/// The frame of this recipient's dialect and namespace, encoded the first time.
-fn encoded<E: Effects>(
-    turn: &mut Turn<'_, E>,
-    frames: &mut ByDialect<E::Frame>,
-    event: &EventFrame<'_>,
-    to: ConnectionSlot,
-    dialect: Dialect,
-) -> Option<E::Frame> {
-    let namespace = to.namespace();
-    let known = &mut frames[dialect.place()][namespace.place()];
-    *known.get_or_insert_with(|| match said(turn, dialect, event) {
-        Said::AsItIs => Some(turn.effects.encode(event, namespace)),
-        Said::Words(words) => Some(turn.effects.encode(&event.translated(&words), namespace)),
-        Said::Not => None,
-    })
+impl<F: Copy> Known<F> {
+    fn none() -> Self {
+        Self(SmallVec::new())
+    }
+
+    /// The frame of this dialect and namespace, encoded the first time.
+    fn get_or_encode<E: Effects<Frame = F>>(
+        &mut self,
+        turn: &mut Turn<'_, E>,
+        event: &EventFrame<'_>,
+        namespace: NamespaceId,
+        dialect: Dialect,
+    ) -> Option<F> {
+        let is_it = |known: &&(Dialect, NamespaceId, Option<F>)| {
+            known.0.says_as(dialect) && known.1 == namespace
+        };
+        if let Some((_, _, frame)) = self.0.iter().find(is_it) {
+            return *frame;
+        }
+        let frame = match said(turn, dialect, event) {
+            Said::AsItIs => Some(turn.effects.encode(event, namespace)),
+            Said::Words(words) => Some(turn.effects.encode(&event.translated(&words), namespace)),
+            Said::Not => None,
+        };
+        self.0.push((dialect, namespace, frame));
+        frame
+    }
 }
 
 /// The event without what is hidden, where that can be left out.
-fn redacted<E>(
+fn left_of<E>(
     turn: &Turn<'_, E>,
     event: &EventFrame<'_>,
     redactions: &EventRedactions<'_>,
     hidden: Hidden,
-) -> Option<RedactedMessage> {
+) -> Left {
     match redactions.redact(hidden, event.message, event.attachments) {
-        Ok(redacted) => Some(redacted),
+        Ok(None) => Left::All,
+        Ok(Some(left)) => Left::Some(left),
         Err(why) => {
             turn.counters.unredacted.add(1);
             tracing::debug!(event = event.event.as_str(), %why, "not sent to those from whom a part of it is hidden");
-            None
+            Left::Nothing
         }
     }
 }
@@ -144,8 +187,11 @@ impl Tenant {
         if hidden.is_nothing() {
             return say(turn, client, view.dialect, event);
         }
-        let redacted = redacted(turn, event, &redactions, hidden);
-        redacted.is_some_and(|it| say(turn, client, view.dialect, &event.redacted(&it)))
+        match left_of(turn, event, &redactions, hidden) {
+            Left::All => say(turn, client, view.dialect, event),
+            Left::Some(left) => say(turn, client, view.dialect, &event.redacted(&left)),
+            Left::Nothing => false,
+        }
     }
 
     /// How a client is spoken to.

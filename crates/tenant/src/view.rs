@@ -5,7 +5,7 @@ use foodtrack_router::Viewer;
 use crate::dialect::Dialect;
 
 /// How an event looks to a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) dialect: Dialect,
     pub(crate) viewer: Viewer,

@@ -29,6 +29,20 @@ impl FieldPath {
         Some(Self(std::iter::once(PAYLOAD.into()).chain(names).collect()))
     }
 
+    /// The longest of the names that only a member can have, and that stand in a text as they are where nothing in it is escaped by its
+    /// number; `None` where there is none.
+    pub(crate) fn telling_name(&self) -> Option<&str> {
+        let names = self.0.get(1..).unwrap_or_default().iter().map(|name| &**name);
+        let is_telling = |name: &&str| {
+            let is_index = name.bytes().all(|it| it.is_ascii_digit());
+            // The last is how bytes are read that are no text.
+            let is_disguised =
+                |it: char| it.is_control() || matches!(it, '"' | '\\' | '/' | '\u{fffd}');
+            *name != EACH && !is_index && !name.contains(is_disguised)
+        };
+        names.filter(is_telling).max_by_key(|name| name.len())
+    }
+
     /// How many names there are: at least one.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

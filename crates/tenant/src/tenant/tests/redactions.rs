@@ -52,3 +52,15 @@ fn an_event_is_redacted_and_encoded_once_for_each_view_and_not_for_each_recipien
     sent.retain(|(_, text)| text.starts_with("2["));
     assert!(sent.len() > 1 && sent.iter().all(|(_, text)| text.contains("cost")), "{sent:?}");
 }
+
+#[test]
+fn an_event_that_has_none_of_the_hidden_fields_is_encoded_once_for_everybody() {
+    let mut test = hiding();
+    let ada = test.enter("ada", App::ClientApp);
+    let others = [App::KitchenApp, App::TenantDashboard].map(|it| test.enter("other", it).place());
+    test.publish(ada, "order:created", r#"{"orderId":"42","customerId":"ada","price":3}"#);
+    let sent = test.committed(1);
+    assert_eq!(test.world.frames.len(), 1, "{sent:?}");
+    let is_sent = |place: u32| sent.iter().any(|(to, text)| *to == place && text.contains("price"));
+    assert!(is_sent(ada.place()) && others.into_iter().all(is_sent), "{sent:?}");
+}
