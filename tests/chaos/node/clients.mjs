@@ -54,7 +54,11 @@ function open({ recipient, tenant, user, application, auth }) {
   note('recipient', { recipient, tenant, user, application, device: null });
   // Each with a connection of its own, as an application in a browser of its own has.
   const socket = io(`http://127.0.0.1:${port}`, { auth, transports: ['websocket', 'polling'], forceNew: true });
-  socket.on('connect', () => note('opened', { recipient, recovered: socket.recovered, brought: null }));
+  // Where the hub gives no private id, since its log is away, the library leaves `recovered` undefined.
+  socket.on('connect', () => {
+    const [recovered, isUnknown] = [socket.recovered === true, socket._pid === undefined];
+    note('opened', { recipient, recovered, brought: null, is_unknown: isUnknown });
+  });
   socket.on('disconnect', (reason) => {
     note('torn', { recipient });
     if (reason === 'io server disconnect') note('ended', { recipient });

@@ -5,6 +5,11 @@ use foodtrack_history_checker::{Class, Kind, What};
 
 use crate::story::Story;
 
+/// The same so far.
+fn story_of(story: &Story) -> Story {
+    Story { records: story.records.clone() }
+}
+
 impl Story {
     fn replaced(self) -> Self {
         self.and(What::LogReplaced)
@@ -48,6 +53,19 @@ fn who_is_told_of_a_gap_need_not_get_what_was_sent_before_and_who_is_not_lacks_i
     let alone = Story::new().torn("kitchen").publishes("1", "e-1").opened("kitchen", false);
     let alone = alone.told_of_gap("kitchen").greeted("kitchen", "e-1");
     alone.breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
+fn what_was_acknowledged_has_one_place_also_in_the_next_epoch() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").replaced();
+    let story = story.torn("kitchen").opened("kitchen", false).told_of_gap("kitchen");
+    let back = |answer| {
+        let again = story_of(&story).greeted("kitchen", "f-1").answered("1", answer);
+        again.has_at_the_end(&["1"])
+    };
+    back("1").holds(0);
+    // The log had let go of it, which no repeat makes good, though it is there at the end.
+    back("2").breaks(&[Kind::Answer]);
 }
 
 #[test]

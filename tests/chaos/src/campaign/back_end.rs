@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::job::Job;
+use super::job::{FirstSent, Job};
 use crate::hub::publish;
 use crate::recorder::Recorder;
 
@@ -79,10 +79,14 @@ impl Desk {
     fn work(&self, jobs: &Receiver<Job>) {
         // As a balancer does it that knows nothing of the nodes.
         let mut addresses = self.addresses.iter().copied().cycle();
+        let mut first_sent = FirstSent::default();
         for job in jobs {
             let mut job = Some(job);
             while let Some(next) = job.take().filter(|_| !self.gives_up.load(Ordering::SeqCst)) {
                 thread::sleep(next.not_before.saturating_duration_since(Instant::now()));
+                if !first_sent.lets(&next, Instant::now()) {
+                    break;
+                }
                 let message = next.attempt(&self.tenant, &self.recorder);
                 let Some(address) = addresses.next() else { return };
                 let answer = publish(address, &self.token, &message, TIMEOUT);

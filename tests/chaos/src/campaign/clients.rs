@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::job::Job;
+use super::job::{FirstSent, Job};
 use super::plan::{Person, Plan};
 use crate::client::{Observer, Opened, Swarm};
 use crate::recorder::Recorder;
@@ -32,6 +32,7 @@ struct Member {
     sockets: Vec<usize>,
     jobs: VecDeque<Job>,
     sent: Option<Sent>,
+    first_sent: FirstSent,
 }
 
 struct Sent {
@@ -65,6 +66,7 @@ impl Clients {
             sockets: Vec::new(),
             jobs: VecDeque::new(),
             sent: None,
+            first_sent: FirstSent::default(),
         });
         let (recorder, members) = (recorder.clone(), members.collect());
         Self { recorder, members, sockets: Vec::new(), fences: Vec::new() }
@@ -175,6 +177,9 @@ impl Clients {
             return;
         };
         let Some(job) = one.jobs.pop_front() else { return };
+        if !one.first_sent.lets(&job, Instant::now()) {
+            return;
+        }
         let message = job.attempt(&one.tenant, &self.recorder);
         let name = job.publication.topic.event_type();
         match swarm.emit(socket, name, &message) {

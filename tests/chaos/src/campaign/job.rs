@@ -1,5 +1,6 @@
 //! One publication on its way, until it is told or given up.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::recorder::Recorder;
@@ -20,13 +21,23 @@ pub(super) struct Job {
     /// Sends it once more although it was told.
     pub(super) again: bool,
     pub(super) not_before: Instant,
-    began: Instant,
+}
+
+/// When a publisher first sent each event that bears no id.
+#[derive(Default)]
+pub(super) struct FirstSent(HashMap<String, Instant>);
+
+impl FirstSent {
+    /// Whether a job is to be sent now: what bears no id, and waited until the hub does not know it again, would be another event.
+    pub(super) fn lets(&mut self, job: &Job, now: Instant) -> bool {
+        let Publication { id, has_id, .. } = &job.publication;
+        *has_id || now < *self.0.entry(id.clone()).or_insert(now) + REPEATED_FOR
+    }
 }
 
 impl Job {
     pub(super) fn new(publication: Publication, insists: bool, again: bool) -> Self {
-        let now = Instant::now();
-        Self { publication, insists, again, not_before: now, began: now }
+        Self { publication, insists, again, not_before: Instant::now() }
     }
 
     /// Notes that it is sent now, and gives the message.
@@ -58,8 +69,42 @@ impl Job {
                 self.insists
             }
         };
-        // Later it would be another one.
-        let is_known_again = self.publication.has_id || self.began.elapsed() < REPEATED_FOR;
-        (goes_on && is_known_again).then_some(self)
+        goes_on.then_some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::Priority;
+    use foodtrack_simulation::Topic;
+
+    use super::*;
+
+    fn tap(id: &str, has_id: bool) -> Job {
+        let publication = Publication {
+            id: id.into(),
+            has_id,
+            topic: Topic::Created,
+            about: String::from("order-1"),
+            customer: None,
+            priority: Priority::Medium,
+            number: 1,
+            padding_bytes: 0,
+        };
+        Job::new(publication, true, false)
+    }
+
+    #[test]
+    fn what_bears_no_id_is_repeated_for_as_long_as_the_hub_knows_it_again_whoever_taps() {
+        let (mut first, now) = (FirstSent::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert!(first.lets(&tap("a", false), now));
+        assert!(first.lets(&tap("a", false), after(7)), "it is known again");
+        assert!(
+            !first.lets(&tap("a", false), after(9)),
+            "a second tap that waited is another event"
+        );
+        assert!(first.lets(&tap("b", false), after(9)), "nothing was sent of this one");
+        assert!(first.lets(&tap("c", true), now) && first.lets(&tap("c", true), after(60)));
     }
 }
