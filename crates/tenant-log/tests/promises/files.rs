@@ -87,7 +87,8 @@ fn a_full_runs_place_in_the_index_takes_no_page_of_its_own() {
     let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
     let count = |sql| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
     wait_for(|| count("SELECT sum(entries) FROM places") == 6_000);
-    assert!(count("SELECT count(*) FROM places") < 200, "the runs are full");
+    // How many entries are committed together is a matter of time; some of them fill a run.
+    assert!(count("SELECT max(entries) FROM places") > 30, "no run is full");
     let overflow = "SELECT count(*) FROM dbstat WHERE name = 'places' AND pagetype = 'overflow'";
     assert_eq!(count(overflow), 0);
 }
