@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{Duty, Head, LogEntry, Note};
+use crate::{Duty, Head, LogEntry, Note, NotedMeanwhile};
 
 /// What became of what was submitted. A tenant's entries are answered in the order of their submission, and so are its
 /// notes; an entry and a note of one commit come in either order.
@@ -14,6 +14,8 @@ pub enum Completion {
         tenant: TenantId,
         /// Where its log stands.
         head: Head,
+        /// What may not be in the head's notes yet: to be taken up behind them.
+        noted_meanwhile: NotedMeanwhile,
     },
     /// The tenant could not be opened; nothing may be appended to it.
     OpenFailed {

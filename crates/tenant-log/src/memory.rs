@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 use crate::{
     Answer, Assignment, Completion, DeadLetter, EntryRef, LogEntry, LogReader, LogWriter, Note,
-    NoteKind, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest,
-    RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
-    TailSnapshot, TenantLog,
+    NoteKind, NotedMeanwhile, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError,
+    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey,
+    SubscriberStore, TailSnapshot, TenantLog,
 };
 
 use answers::Answers;
@@ -221,7 +221,8 @@ impl TenantLog for MemoryLog {
                 .entry(tenant.clone())
                 .or_insert_with(|| Tenant::new(self.store.epoch.unwrap_or_else(random_epoch)));
             known.writers = if self.is_shared { Writers::Shared } else { Writers::One(self.no) };
-            Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms) }
+            let noted_meanwhile = NotedMeanwhile::default();
+            Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms), noted_meanwhile }
         });
         Ok(())
     }

@@ -29,6 +29,7 @@ mod node_registry;
 mod notes;
 mod opening;
 mod options;
+mod owed_cursors;
 mod pipeline;
 mod questions;
 mod queue;
@@ -55,7 +56,7 @@ use foodtrack_contract::TenantId;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::{LogWriter, OnCompletion, SubmitError, TenantLog, WebhookPlaces};
+use crate::{LogWriter, OnCompletion, Openings, SubmitError, TenantLog, WebhookPlaces};
 
 pub use document_kind::DocumentKind;
 pub use first_look::{RedisFirstLook, RedisPersistence, first_look};
@@ -96,6 +97,7 @@ pub struct RedisLog {
     tails: Arc<Tails>,
     known: Arc<KnownPlaces>,
     listening: Arc<AtomicU64>,
+    openings: Arc<Openings>,
     full: Arc<FullTenants>,
     thread: Option<JoinHandle<()>>,
 }
@@ -124,6 +126,7 @@ impl RedisLog {
             (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
         let shared = (Arc::clone(&known), Arc::clone(&full));
         let listening = Arc::new(AtomicU64::new(follower::UNHEARD));
+        let openings = Arc::new(Openings::default());
         let refreshes = Refreshes::new(follows.clone(), Arc::clone(&listening));
         let worker = Worker::new(
             builder.clone(),
@@ -135,7 +138,8 @@ impl RedisLog {
         );
         let leases = Arc::new(LeaseTable::default());
         let [keeper, last] = [(); 2].map(|()| {
-            let open = OpenTenants { known: Arc::clone(&known), queue: queue.clone() };
+            let (queue, openings) = (queue.clone(), Arc::clone(&openings));
+            let open = OpenTenants { known: Arc::clone(&known), queue, openings };
             LeaseKeeper::new(builder.clone(), link(), tell.clone(), Arc::clone(&leases), open)
         });
         let to_follow = (servers.clone(), link());
@@ -147,7 +151,7 @@ impl RedisLog {
             tell,
             places,
             to_hear,
-            Arc::clone(&listening),
+            (Arc::clone(&listening), Arc::clone(&openings)),
         );
         let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
         let thread = start(runtime, servers, (worker, follower), [keeper, last])?;
@@ -162,6 +166,7 @@ impl RedisLog {
             tails,
             known,
             listening,
+            openings,
             full,
             thread,
         })

@@ -22,7 +22,8 @@ pub trait SubscriberStore: Send + Sync {
     ) -> Result<(), SubmitError>;
 
     /// Saves where a subscriber begins, unless a cursor of it is saved. Does not wait, but is on disk with whatever is
-    /// submitted after it: of an entry that was acknowledged later it is known that it was not confirmed.
+    /// submitted after it: of an entry that was acknowledged later it is known that it was not confirmed. Where the store is away,
+    /// it is saved once the store is back, as long as this process lives.
     ///
     /// # Errors
     /// [`SubmitError`] when it was not taken.

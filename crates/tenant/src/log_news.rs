@@ -53,9 +53,15 @@ impl Tenant {
         completion: Completion,
     ) {
         match completion {
-            Completion::Opened { head, .. } => {
+            Completion::Opened { head, noted_meanwhile, .. } => {
                 turn.counters.logs_away.sub(u64::from(self.is_log_away()));
-                self.opened(turn, head);
+                match noted_meanwhile.notes() {
+                    Ok(noted) => self.opened(turn, head, &noted),
+                    Err(_) => {
+                        self.opened(turn, head, &[]);
+                        self.log_is_lost(turn);
+                    }
+                }
                 self.do_waiting_requests(turn);
             }
             Completion::OpenFailed { reason, .. } => {
@@ -116,8 +122,13 @@ impl Tenant {
         }
     }
 
-    /// Takes up what the store had of the tenant.
-    fn opened(&mut self, turn: &mut Turn<'_, impl Effects>, mut head: Head) {
+    /// Takes up what the store had of the tenant, and behind its notes those that were made since it was asked.
+    fn opened(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        mut head: Head,
+        noted_meanwhile: &[Note],
+    ) {
         if self.ledger.position().is_some_and(|position| position.epoch != head.epoch) {
             self.start_anew(turn);
         }
@@ -133,20 +144,21 @@ impl Tenant {
         match self.ledger.opened(head, is_shared) {
             Opened::Fresh(not_kept) => {
                 self.not_kept(turn, not_kept, RefusedReason::Fenced);
-                self.restore(turn, &newest, &notes, is_shared);
+                self.restore(turn, &newest, (&notes, noted_meanwhile), is_shared);
             }
             Opened::Behind(through, not_kept) => {
                 self.not_kept(turn, not_kept, RefusedReason::Fenced);
-                self.read_notes_anew(turn, &notes);
+                self.read_notes_anew(turn, &notes, noted_meanwhile);
                 self.fall_behind(turn, through);
             }
-            Opened::GoesOn => self.read_notes_anew(turn, &notes),
+            Opened::GoesOn => self.read_notes_anew(turn, &notes, noted_meanwhile),
         }
         if is_shared {
             self.watch_from_the_start(turn);
             self.say_who_is_here(turn);
         }
         self.hear_of_watches(turn, &notes);
+        self.hear_of_watches(turn, noted_meanwhile);
         self.go_on_following(turn);
     }
 
@@ -154,7 +166,7 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         newest: &[Arc<LogEntry>],
-        notes: &[Note],
+        (notes, noted_meanwhile): (&[Note], &[Note]),
         is_shared: bool,
     ) {
         if let Some(position) = self.ledger.position() {
@@ -167,6 +179,7 @@ impl Tenant {
         if !is_shared {
             self.restore_devices(turn, notes);
         }
+        self.take_up_noted_meanwhile(turn, noted_meanwhile);
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
         let returning = std::mem::take(&mut self.returning);

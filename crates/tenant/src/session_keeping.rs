@@ -13,7 +13,7 @@ use crate::effects::{CloseReason, Effects};
 use crate::members::{Connection, Room};
 use crate::sessions::{
     KEPT_HOURS, RENEWED_HOURS, RoomChange, RoomReply, SESSION_AGE_HOURS_MAX, SessionFacts, owner,
-    session_of,
+    session_in, session_of,
 };
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -212,12 +212,33 @@ impl Tenant {
 
     /// Takes up all notes as they were read anew, since something may not have been heard. Of a session whose client is here,
     /// this node knows more than what was read of it: a room that it leaves meanwhile would be joined again.
-    pub(crate) fn read_notes_anew(&mut self, turn: &Turn<'_, impl Effects>, notes: &[Note]) {
+    pub(crate) fn read_notes_anew(
+        &mut self,
+        turn: &Turn<'_, impl Effects>,
+        notes: &[Note],
+        noted_meanwhile: &[Note],
+    ) {
         let members = &self.members;
         let is_here = |sid: &Sid| members.find(sid.as_str()).is_some();
         let news = notes.iter().filter(|note| !session_of(note).is_some_and(|sid| is_here(&sid)));
         self.sessions.read_anew(news, is_here);
         self.take_up_the_rest(turn, notes);
+        self.take_up_noted_meanwhile(turn, noted_meanwhile);
+    }
+
+    /// Takes up what was noted while the notes were read, which may be older. It was heard before, but of sessions whose client
+    /// has come here since.
+    pub(crate) fn take_up_noted_meanwhile(
+        &mut self,
+        turn: &Turn<'_, impl Effects>,
+        noted: &[Note],
+    ) {
+        for note in noted {
+            let is_here = |sid: Sid| self.members.find(sid.as_str()).is_some();
+            if !session_in(note).is_some_and(is_here) {
+                self.take_up_note(turn, note);
+            }
+        }
     }
 
     /// Takes up what another node noted.

@@ -14,8 +14,8 @@ use crate::connection_slot::ConnectionSlot;
 use crate::intake::EmissionKey;
 
 use kept_sessions::{KeptSessions, SessionRooms};
-pub(crate) use rows::session_of;
 use rows::{GoneRow, SavedSession};
+pub(crate) use rows::{session_in, session_of};
 
 /// How long after it was connected last a session can come back.
 pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;

@@ -3,8 +3,8 @@
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_tenant_log::{
     Completion, DeadLetter, DeadLetterReason, Durability, EntryRef, Leases, LogWriter, Note,
-    NoteKind, ReadError, RefusedReason, SavedCursor, SubmitError, Submitted, SubscriberKey,
-    SubscriberStore, TenantLog,
+    NoteKind, NotedMeanwhile, ReadError, RefusedReason, SavedCursor, SubmitError, Submitted,
+    SubscriberKey, SubscriberStore, TenantLog,
 };
 
 use super::{Change, LAZY_MS, ModelLog, Open, RESERVE, State, Told, Waiting};
@@ -98,7 +98,8 @@ impl State {
     fn opened(&mut self, tenant: &TenantId, now_ms: u64) -> Option<Completion> {
         let next = self.open.get(tenant)?.next;
         let head = self.records.tenant(tenant)?.head(next, now_ms);
-        Some(Completion::Opened { tenant: tenant.clone(), head })
+        let noted_meanwhile = NotedMeanwhile::default();
+        Some(Completion::Opened { tenant: tenant.clone(), head, noted_meanwhile })
     }
 
     fn refused(&mut self, batch: &[Waiting], reason: RefusedReason) {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fastrand::Rng;
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_tenant_log::{
-    Answer, Completion, EntryRef, Leases, LogReader as _, LogWriter, MemoryLog, ReadError,
-    RefusedReason, SubmitError, Submitted, TenantLog,
+    Answer, Completion, EntryRef, Leases, LogReader as _, LogWriter, MemoryLog, Openings,
+    ReadError, RefusedReason, SavedCursor, SubmitError, Submitted, SubscriberKey,
+    SubscriberStore as _, TenantLog,
 };
 
 use super::StreamLine;
@@ -49,6 +50,7 @@ pub struct NodeLog {
     told: Arc<Mutex<Vec<Completion>>>,
     counts: Arc<Mutex<StreamCounts>>,
     state: Arc<Mutex<State>>,
+    pub(super) openings: Arc<Openings>,
 }
 
 struct State {
@@ -63,6 +65,8 @@ struct State {
     /// Whether it was found out that nothing passes.
     knows_cut: bool,
     was_cut: bool,
+    /// Where subscribers begin, to be saved once something passes.
+    owed_cursors: Vec<(TenantId, SubscriberKey, SavedCursor)>,
 }
 
 impl NodeLog {
@@ -83,8 +87,10 @@ impl NodeLog {
             doubted: BTreeSet::new(),
             knows_cut: false,
             was_cut: false,
+            owed_cursors: Vec::new(),
         };
-        Self { log, line, fault, told, counts, state: Arc::new(Mutex::new(state)) }
+        let (state, openings) = (Arc::new(Mutex::new(state)), Arc::default());
+        Self { log, line, fault, told, counts, state, openings }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,6 +128,10 @@ impl NodeLog {
                 Completion::Grown { .. }
                 | Completion::NotedElsewhere { .. }
                 | Completion::PassedOn { .. } => self.take_in_notice(completion),
+                Completion::Opened { tenant, head, .. } => {
+                    let noted_meanwhile = self.openings.begin(&tenant);
+                    self.take_in_answer(Completion::Opened { tenant, head, noted_meanwhile });
+                }
                 _ => self.take_in_answer(completion),
             }
         }
@@ -164,6 +174,19 @@ impl NodeLog {
         }
     }
 
+    /// Saves where a subscriber begins once something passes.
+    pub(super) fn owe_cursor(&self, tenant: &TenantId, who: &SubscriberKey, first: SavedCursor) {
+        self.state().owed_cursors.push((tenant.clone(), who.clone(), first));
+    }
+
+    fn save_owed_cursors(&self) {
+        let owed = std::mem::take(&mut self.state().owed_cursors);
+        for (tenant, subscriber, first) in owed {
+            // Nobody waits for it.
+            let _ = self.log.begin_cursor(&tenant, &subscriber, first);
+        }
+    }
+
     /// What could not be heard is looked for anew.
     fn open_again(&self, now_ms: u64) {
         let open = {
@@ -197,6 +220,7 @@ impl HubLog for NodeLog {
         let was_cut = std::mem::replace(&mut self.state().was_cut, is_cut);
         self.take_in();
         if was_cut && !is_cut {
+            self.save_owed_cursors();
             self.open_again(now_ms);
             self.take_in();
         }
@@ -215,7 +239,10 @@ impl HubLog for NodeLog {
                 Completion::Answered { answer: Answer::Repeated(_), .. } => {
                     self.count(|it| it.repeated += 1);
                 }
-                Completion::NotedElsewhere { .. } => self.count(|it| it.notes_heard += 1),
+                Completion::NotedElsewhere { tenant, note } => {
+                    self.openings.noted(tenant, note);
+                    self.count(|it| it.notes_heard += 1);
+                }
                 _ => {}
             }
         }
@@ -326,6 +353,7 @@ impl TenantLog for NodeLog {
         }
         self.state().open.insert(tenant.clone());
         self.log.open(tenant, now_ms)?;
+        self.take_in();
         // What is noted from now on is heard: it is listened to before the log is opened.
         let _ = self.log.follow(tenant);
         Ok(())

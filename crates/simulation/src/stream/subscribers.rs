@@ -28,7 +28,10 @@ impl SubscriberStore for NodeLog {
         first: SavedCursor,
     ) -> Result<(), SubmitError> {
         match self.line.is_cut() {
-            true => Ok(()),
+            true => {
+                self.owe_cursor(tenant, subscriber, first);
+                Ok(())
+            }
             false => self.log.begin_cursor(tenant, subscriber, first),
         }
     }
@@ -61,6 +64,7 @@ impl SubscriberStore for NodeLog {
         note: Note,
         ticket: Option<u64>,
     ) -> Result<(), SubmitError> {
+        self.openings.noted(tenant, &note);
         if !self.line.is_cut() {
             return self.log.save_note(tenant, note, ticket);
         }

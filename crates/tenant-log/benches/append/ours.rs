@@ -48,7 +48,7 @@ impl Driver {
         let mut places = AHashMap::new();
         for n in 0..tenants {
             log.open(&TenantId::parse(&format!("tenant-{n}"))?, 0)?;
-            if let Completion::Opened { tenant, head } = completions.recv()? {
+            if let Completion::Opened { tenant, head, .. } = completions.recv()? {
                 places.insert(tenant.clone(), n);
                 opened.push((tenant, Sequence::new(head), VecDeque::new()));
             }

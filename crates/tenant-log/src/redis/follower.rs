@@ -22,7 +22,7 @@ use super::servers::Servers;
 use super::tails::Tails;
 use super::values::{array, offset, text};
 use super::worker::Tell;
-use crate::{Completion, RefusedReason};
+use crate::{Completion, Openings, RefusedReason};
 
 /// How long to wait before a broken subscription is made again.
 const LISTEN_AGAIN: Duration = Duration::from_millis(200);
@@ -94,6 +94,7 @@ pub(super) struct Follower {
     known: Arc<KnownPlaces>,
     tails: Arc<Tails>,
     queue: Queue,
+    openings: Arc<Openings>,
     /// The number of this listening; each time it breaks, there is another one.
     listening: Arc<AtomicU64>,
     requests: UnboundedReceiver<Follow>,
@@ -110,7 +111,7 @@ impl Follower {
         tell: Tell,
         (known, tails): (Arc<KnownPlaces>, Arc<Tails>),
         (queue, requests): (Queue, UnboundedReceiver<Follow>),
-        listening: Arc<AtomicU64>,
+        (listening, openings): (Arc<AtomicU64>, Arc<Openings>),
     ) -> Self {
         let (followed, who_hears_all) = (AHashMap::new(), Vec::new());
         Self {
@@ -121,6 +122,7 @@ impl Follower {
             known,
             tails,
             queue,
+            openings,
             listening,
             requests,
             followed,
@@ -172,7 +174,8 @@ impl Follower {
     /// Has a tenant opened. What is noted later is heard from the listening of this number on.
     fn open(&self, tenant: TenantId, now_ms: u64, heard_since: u64) {
         let name = tenant.clone();
-        let opening = Opening { now_ms, heard_since, is_refresh: false };
+        let noted_meanwhile = self.openings.begin(&tenant);
+        let opening = Opening { now_ms, heard_since, is_refresh: false, noted_meanwhile };
         if self.queue.send(Command::Open { tenant, opening }).is_err() {
             let reason = RefusedReason::Away;
             self.tell.tell(Completion::OpenFailed { tenant: name, reason });
@@ -182,9 +185,11 @@ impl Follower {
     /// Has tenants told anew what is noted beside their logs, of which something may not have been heard.
     fn refresh(&self) {
         let heard_since = self.listening.load(Ordering::Relaxed);
-        let opening = Opening { now_ms: unix_ms(), heard_since, is_refresh: true };
+        let now_ms = unix_ms();
         for tenant in self.followed.values() {
             if self.known.get(tenant).is_some_and(|it| it.heard_since != heard_since) {
+                let noted_meanwhile = self.openings.begin(tenant);
+                let opening = Opening { now_ms, heard_since, is_refresh: true, noted_meanwhile };
                 // Where too much waits, it is tried again.
                 let _ = self.queue.send(Command::Open { tenant: tenant.clone(), opening });
             }
@@ -351,6 +356,7 @@ impl Follower {
             }
             Some(News::Noted { node, note }) => {
                 if node != self.builder.node {
+                    self.openings.noted(tenant, &note);
                     let tenant = tenant.clone();
                     self.tell.tell(Completion::NotedElsewhere { tenant, note });
                 }

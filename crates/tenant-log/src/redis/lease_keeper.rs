@@ -17,7 +17,7 @@ use super::queue::{Command, Opening, Queue};
 use super::scripts;
 use super::values::{array, bytes, number, text};
 use super::worker::Tell;
-use crate::{Completion, Duty, Lease};
+use crate::{Completion, Duty, Lease, Openings};
 
 /// How many duties are claimed in one pipeline.
 const CLAIMED_TOGETHER_MAX: usize = 512;
@@ -104,13 +104,17 @@ fn millis(time: Duration) -> u64 {
 pub(super) struct OpenTenants {
     pub(super) known: Arc<KnownPlaces>,
     pub(super) queue: Queue,
+    pub(super) openings: Arc<Openings>,
 }
 
 impl OpenTenants {
     /// Has them told anew what stands beside their logs.
     fn refresh(&self) {
-        let opening = Opening { now_ms: unix_ms(), heard_since: UNHEARD, is_refresh: true };
+        let now_ms = unix_ms();
         for tenant in self.known.tenants() {
+            let noted_meanwhile = self.openings.begin(&tenant);
+            let opening =
+                Opening { now_ms, heard_since: UNHEARD, is_refresh: true, noted_meanwhile };
             // Where too much waits, Redis is about to be taken for gone.
             let _ = self.queue.send(Command::Open { tenant, opening });
         }

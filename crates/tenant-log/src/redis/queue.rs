@@ -12,8 +12,8 @@ use super::row::Row;
 use super::spool_gauge::SpoolGauge;
 use crate::packing::Packer;
 use crate::{
-    DeadLetter, Durability, EntryRef, Fact, LogWork, LogWriter, Note, SavedCursor, SpooledEvents,
-    SubmitError, Submitted, SubscriberKey,
+    DeadLetter, Durability, EntryRef, Fact, LogWork, LogWriter, Note, NotedMeanwhile, SavedCursor,
+    SpooledEvents, SubmitError, Submitted, SubscriberKey,
 };
 
 /// How many bytes of entries, of all tenants, may wait.
@@ -22,13 +22,15 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 const WAITING_COMMANDS_MAX: usize = 262_144;
 
 /// How a tenant is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Opening {
     pub(super) now_ms: u64,
     /// In which listening of the follower everything is heard that is noted from now on.
     pub(super) heard_since: u64,
     /// It is open, and is told anew what stands beside its log. Where the log is another one by now, or cannot be read, it is not opened.
     pub(super) is_refresh: bool,
+    /// What is noted until the tenant hears of it.
+    pub(super) noted_meanwhile: NotedMeanwhile,
 }
 
 /// What Redis is asked to change.

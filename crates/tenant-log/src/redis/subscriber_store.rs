@@ -102,6 +102,7 @@ impl SubscriberStore for RedisLog {
         note: Note,
         ticket: Option<u64>,
     ) -> Result<(), SubmitError> {
+        self.openings.noted(tenant, &note);
         self.queue.send(Command::SaveNote { tenant: tenant.clone(), note, ticket })
     }
 

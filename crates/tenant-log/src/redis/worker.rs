@@ -17,6 +17,7 @@ use super::known_places::{KnownPlace, KnownPlaces};
 use super::link::{Link, is_again};
 use super::log_admin::members;
 use super::opening;
+use super::owed_cursors::OwedCursors;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge, Opening};
 use super::refreshes::Refreshes;
@@ -69,6 +70,7 @@ pub(super) struct Worker {
     noted: AHashSet<(NoteKind, TenantId)>,
     /// What waits on disk until Redis has it; `None` where nothing is kept there.
     spool: Option<Spool>,
+    owed_cursors: OwedCursors,
     /// When it was looked last whether Redis answers, while entries are kept on disk.
     probed_at: Option<Instant>,
 }
@@ -101,6 +103,7 @@ impl Worker {
             refreshes,
             noted,
             spool,
+            owed_cursors: OwedCursors::default(),
             probed_at,
         }
     }
@@ -280,9 +283,14 @@ impl Worker {
                     Some(reason) => Completion::NoteRefused { tenant, ticket, reason },
                 });
             }
-            _ => {
-                for error in answers.iter().filter_map(|it| it.as_ref().err()) {
+            step => {
+                let mut errors = answers.iter().filter_map(|it| it.as_ref().err()).peekable();
+                let is_refused = errors.peek().is_some();
+                for error in errors {
                     tracing::warn!(%error, "Redis did not keep what stands beside a log");
+                }
+                if let (Step::SaveCursors { tenant, cursors }, true) = (step, is_refused) {
+                    self.owed_cursors.keep(&tenant, cursors, Instant::now());
                 }
             }
         }
@@ -326,7 +334,8 @@ impl Worker {
         let heard_since = opening.heard_since;
         let place = KnownPlace { epoch: head.epoch, last, id, heard_since };
         let name = tenant.clone();
-        self.tell.tell(Completion::Opened { tenant, head });
+        let noted_meanwhile = opening.noted_meanwhile;
+        self.tell.tell(Completion::Opened { tenant, head, noted_meanwhile });
         // Behind it: who waits until all is heard has heard what it was opened with.
         self.known.set(&name, place);
         self.refreshes.opened(heard_since);
@@ -398,6 +407,9 @@ impl Worker {
             Step::Append { tenant, entries } => self.spool_or_refuse(&tenant, entries, reason),
             Step::SaveNote { tenant, ticket: Some(ticket), .. } => {
                 self.tell.tell(Completion::NoteRefused { tenant, ticket, reason });
+            }
+            Step::SaveCursors { tenant, cursors } => {
+                self.owed_cursors.keep(&tenant, cursors, Instant::now());
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use foodtrack_contract::{Offset, TenantId};
 use super::queue::Request;
 use super::side_notes::Ticketed;
 use super::tenants::OpenTenants;
-use crate::{Completion, Head, OnCompletion, RefusedReason};
+use crate::{Completion, Head, NotedMeanwhile, OnCompletion, RefusedReason};
 
 /// What a transaction will have to report.
 #[derive(Default)]
@@ -76,7 +76,10 @@ impl CompletionSink {
     fn opened(&self, opened: Vec<(TenantId, Option<Head>)>, reason: RefusedReason) {
         for (tenant, head) in opened {
             (self.0)(match head {
-                Some(head) => Completion::Opened { tenant, head },
+                Some(head) => {
+                    let noted_meanwhile = NotedMeanwhile::default();
+                    Completion::Opened { tenant, head, noted_meanwhile }
+                }
                 None => Completion::OpenFailed { tenant, reason },
             });
         }

@@ -303,7 +303,7 @@ impl Queue {
     pub(super) fn heed(&self, completion: &Completion) {
         let state = &mut *self.lock();
         match completion {
-            Completion::Opened { tenant, head } => {
+            Completion::Opened { tenant, head, .. } => {
                 let tail = state.tails.entry(tenant.clone());
                 tail.or_insert(TailCache::before(head.next)).opened(head, &mut state.packer);
             }

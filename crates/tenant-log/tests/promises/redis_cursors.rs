@@ -1,12 +1,15 @@
 //! Cursors in Redis of those who never come back.
 
+use std::time::Duration;
+
 use foodtrack_contract::Cursor;
 use foodtrack_tenant_log::{
-    LogAdmin as _, RedisOptions, Retention, SavedCursor, SubscriberKey, SubscriberStore as _,
+    Completion, LogAdmin as _, Note, NoteKind, RedisOptions, Retention, SavedCursor, SubscriberKey,
+    SubscriberStore as _,
 };
 use test_support::wait_until;
 
-use crate::redis_node::{Node, options, server};
+use crate::redis_node::{KEEPS, Node, options, server};
 use crate::support::{KEEPS_ALL, offset, tenant};
 
 const DEVICES_MAX: u64 = 256;
@@ -71,4 +74,24 @@ fn a_cursor_goes_that_nobody_moved_for_long_and_that_leads_to_what_is_gone() {
     assert!(rounds > 1);
     assert!(!is_kept(&node, "ada:client_app:gone"));
     assert!(is_kept(&node, "ada:client_app:late") && is_kept(&node, "ada:client_app:there"));
+}
+
+#[test]
+fn where_somebody_began_while_redis_was_away_is_known_to_other_nodes_once_it_is_back() {
+    let Some(mut server) = server(&KEEPS) else { return };
+    let patience = Duration::from_millis(500);
+    let with_patience = RedisOptions { patience, ..options(&server) };
+    let [node, other] = [(); 2].map(|()| Node::with(&with_patience));
+    server.kill();
+    wait_until("it is away", || node.is_away());
+    begin(&node, "ada", 1, 7);
+    // What comes behind it is refused: so was it.
+    let (kind, expires_at_ms) = (NoteKind::Session, Some(u64::MAX));
+    let note = Note { kind, key: "behind it".into(), value: Some("".into()), expires_at_ms };
+    node.log.save_note(&tenant("t"), note, Some(1)).unwrap();
+    node.next(|it| matches!(it, Completion::NoteRefused { .. }));
+    server.start_again();
+    wait_until("its beginning is there", || {
+        other.log.cursor(&tenant("t"), &key("ada")).is_ok_and(|it| it.is_some())
+    });
 }

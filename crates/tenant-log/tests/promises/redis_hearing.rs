@@ -1,14 +1,16 @@
 //! What a node hears of the others, and finds where it could not hear.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
-    Answer, Completion, LogReader, Note, NoteKind, RedisOptions, SubscriberStore,
+    Answer, Completion, LogReader, Note, NoteKind, RedisOptions, SubscriberStore, TenantLog,
 };
 use test_support::wait_until;
 
-use crate::redis_node::{KEEPS, Node, options, server};
+use crate::redis_node::{KEEPS, Node, next, options, server};
 use crate::support::{offset, tenant};
 
 #[test]
@@ -91,4 +93,47 @@ fn once_redis_answers_again_all_is_heard_before_anybody_loses_patience() {
     server.start_again();
     wait_until("it answers again", || !node.is_away());
     node.log.hear_notes(&tenant("t")).unwrap();
+}
+
+#[test]
+fn what_was_heard_of_before_a_log_is_opened_is_in_its_head_or_was_noted_meanwhile() {
+    let Some(server) = server(&[]) else { return };
+    let [one, follower] = [(); 2].map(|()| Node::of(&server));
+    let note = |n: u64| Note {
+        expires_at_ms: Some(u64::MAX),
+        kind: NoteKind::Session,
+        key: "k".into(),
+        value: Some(n.to_string().into()),
+    };
+    let number = |note: &Note| note.value.as_deref().map_or(0, |it| it.parse::<u64>().unwrap());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (log, completions) = (&one.log, one.completions);
+        let is_over = &is_over;
+        scope.spawn(move || {
+            for n in (1..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                log.save_note(&tenant("t"), note(n), Some(n)).unwrap();
+                next(&completions, |it| matches!(it, Completion::Noted { .. }));
+            }
+        });
+        let mut heard = 0;
+        for opening in 0..200 {
+            follower.log.open(&tenant("t"), 0).unwrap();
+            let known = loop {
+                match follower.next(|_| true) {
+                    Completion::NotedElsewhere { note, .. } => heard = number(&note),
+                    Completion::Opened { head, noted_meanwhile, .. } => {
+                        let noted = noted_meanwhile.notes().unwrap();
+                        break head.notes.iter().chain(&noted).map(number).max().unwrap_or(0);
+                    }
+                    _ => {}
+                }
+            };
+            if known < heard {
+                is_over.store(true, Ordering::Relaxed);
+                panic!("opening {opening}: {heard} was heard, and is undone by {known}");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
 }

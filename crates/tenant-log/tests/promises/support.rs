@@ -200,7 +200,9 @@ impl OpenLog {
         self.log.open(tenant, now_ms).unwrap();
         loop {
             match self.next_completion() {
-                Completion::Opened { tenant: opened, head } if opened == *tenant => return head,
+                Completion::Opened { tenant: opened, head, .. } if opened == *tenant => {
+                    return head;
+                }
                 Completion::OpenFailed { tenant: opened, reason } if opened == *tenant => {
                     panic!("{opened} cannot be opened: {reason}")
                 }

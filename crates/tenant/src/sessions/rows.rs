@@ -130,7 +130,12 @@ pub(super) fn read_gone<'n>(
 
 /// The session of which a row says that it is, or was, somewhere.
 pub(crate) fn session_of(note: &Note) -> Option<Sid> {
-    let is_one = note.kind == NoteKind::Session && note.value.is_some();
+    note.value.as_ref().and_then(|_| session_in(note))
+}
+
+/// The session that a note names, be it taken away or not.
+pub(crate) fn session_in(note: &Note) -> Option<Sid> {
+    let is_one = note.kind == NoteKind::Session;
     let (sid, _) = note.key.split_at_checked(SID_CHARACTERS).filter(|_| is_one)?;
     Sid::parse(sid)
 }

@@ -11,7 +11,7 @@ mod rooms;
 mod tokens;
 
 use foodtrack_contract::{ApplicationType, DeviceId, Epoch, Offset, PermissionSet, TenantId};
-use foodtrack_tenant_log::{Completion, Head, RefusedReason};
+use foodtrack_tenant_log::{Completion, Head, NotedMeanwhile, RefusedReason};
 use foodtrack_wire::{NamespaceId, Sid};
 
 use super::Tenant;
@@ -87,7 +87,11 @@ impl Test {
             tail: Vec::new(),
         };
         let tenant = self.tenant.id().clone();
-        self.handle(Input::Log(Completion::Opened { tenant, head }))
+        self.handle(Input::Log(Completion::Opened {
+            tenant,
+            head,
+            noted_meanwhile: NotedMeanwhile::default(),
+        }))
     }
 
     /// Has the tenant handle an input. Returns what it sent.

@@ -23,8 +23,15 @@ impl Worker {
     /// # Errors
     /// Nobody is left who could send one.
     pub(super) async fn next_command(&mut self) -> Result<Option<Command>, Ended> {
-        if self.has_spooled() {
-            self.append_spooled().await;
+        let owes_cursors = !self.gauge.is_away() && self.owed_cursors.is_due(Instant::now());
+        if owes_cursors || self.has_spooled() {
+            if owes_cursors {
+                let steps = self.owed_cursors.take();
+                self.carry_out(steps).await;
+            }
+            if self.has_spooled() {
+                self.append_spooled().await;
+            }
             return match self.commands.try_recv() {
                 Err(TryRecvError::Disconnected) => Err(Ended),
                 command => Ok(command.ok()),
