@@ -400,6 +400,24 @@ impl Intake {
         self.assignments.learn(order, assignment);
     }
 
+    /// The log has just said that it does not know this, and what is done next is done so.
+    pub(crate) fn presume_absent(&mut self, question: &Question) {
+        match question {
+            Question::OwnerOf(order) => self.orders.learn(order, None),
+            Question::AssigneeOf(order) => self.assignments.learn(order, None),
+            Question::Message(_) | Question::Permit(_) => {}
+        }
+    }
+
+    /// Another node may have said so since: the log is asked again.
+    pub(crate) fn forget_absent(&mut self, question: &Question) {
+        match question {
+            Question::OwnerOf(order) => self.orders.forget_not_made(order),
+            Question::AssigneeOf(order) => self.assignments.forget_nobody(order),
+            Question::Message(_) | Question::Permit(_) => {}
+        }
+    }
+
     /// Whether the log must say first whose an order is. Where it is away nobody knows, and nobody is asked.
     pub(crate) fn must_ask(&self, order: &str, log: Result<(), Unavailable>) -> bool {
         self.orders.whose(order) == Whose::Unknown && log.is_ok()

@@ -64,6 +64,8 @@ struct Line {
     /// The connection, while it is here.
     place: Option<u32>,
     work: VecDeque<Work>,
+    /// What the log has said that it does not know, to the first of them.
+    absent: Vec<Question>,
 }
 
 struct Asked {
@@ -149,7 +151,8 @@ impl LogLookups {
         }
         let known = place.and_then(|place| self.of_place.get(&place).copied());
         let line = known.unwrap_or_else(|| {
-            let line = self.lines.insert(Line { place, work: VecDeque::new() });
+            let (work, absent) = (VecDeque::new(), Vec::new());
+            let line = self.lines.insert(Line { place, work, absent });
             let line = u32::try_from(line).unwrap_or(u32::MAX);
             place.map(|place| self.of_place.insert(place, line));
             line
@@ -159,8 +162,10 @@ impl LogLookups {
         Ok(line)
     }
 
-    fn pop(&mut self, line: u32) -> Option<Work> {
-        let work = self.lines.get_mut(line as usize)?.work.pop_front();
+    /// Takes out a line's first, and what the log does not know that it asked for.
+    fn pop(&mut self, line: u32) -> Option<(Work, Vec<Question>)> {
+        let known = self.lines.get_mut(line as usize)?;
+        let (work, absent) = (known.work.pop_front(), std::mem::take(&mut known.absent));
         match &work {
             Some(work) => {
                 (self.count, self.bytes) = (self.count - 1, self.bytes - work.bytes());
@@ -172,16 +177,24 @@ impl LogLookups {
                 self.forget_absent();
             }
         }
-        work
+        work.map(|work| (work, absent))
     }
 
     fn first_of(&mut self, line: u32) -> Option<&mut Work> {
         self.lines.get_mut(line as usize)?.work.front_mut()
     }
 
-    fn push_back_again(&mut self, line: u32, work: Work) {
+    fn push_back_again(&mut self, line: u32, work: Work, absent: Vec<Question>) {
         (self.count, self.bytes) = (self.count + 1, self.bytes + work.bytes());
         self.lines[line as usize].work.push_front(work);
+        self.lines[line as usize].absent = absent;
+    }
+
+    /// Notes for a line's first that the log does not know what it asked for.
+    fn note_absent_for(&mut self, line: u32, question: &Question) {
+        if let Some(line) = self.lines.get_mut(line as usize) {
+            line.absent.push(question.clone());
+        }
     }
 }
 
@@ -275,7 +288,11 @@ impl Tenant {
         let learned = owner.map(|owner| owner.map(|owner| owner.customer));
         let question = Question::OwnerOf(order.into());
         self.answered(turn, serial, &question, learned, |tenant, owner| {
-            tenant.intake.learn(order, owner);
+            let is_lasting = owner.is_some() || !tenant.ledger.is_shared();
+            if is_lasting {
+                tenant.intake.learn(order, owner);
+            }
+            is_lasting
         });
     }
 
@@ -289,7 +306,11 @@ impl Tenant {
     ) {
         let question = Question::AssigneeOf(order.into());
         self.answered(turn, serial, &question, assignment, |tenant, assignment| {
-            tenant.intake.learn_assignment(order, assignment);
+            let is_lasting = assignment.is_some() || !tenant.ledger.is_shared();
+            if is_lasting {
+                tenant.intake.learn_assignment(order, assignment);
+            }
+            is_lasting
         });
     }
 
@@ -303,6 +324,7 @@ impl Tenant {
     ) {
         self.answered(turn, serial, &Question::Message(id), found, |tenant, found| {
             tenant.learn_message(id, found);
+            true
         });
     }
 
@@ -335,19 +357,20 @@ impl Tenant {
     }
 
     fn refuse_first(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, refusal: &Refusal) {
-        if let Some(work) = self.lookups.pop(line) {
+        if let Some((work, _)) = self.lookups.pop(line) {
             self.refuse_work(turn, work, refusal);
         }
     }
 
-    /// The log has answered: those who asked go on.
+    /// The log has answered: those who asked go on. `learn` returns whether the answer holds for good: that a log which others write
+    /// to does not know something holds for who asked, for another node may be told at any time.
     fn answered<T>(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         serial: u32,
         question: &Question,
         answer: Result<T, ReadError>,
-        learn: impl FnOnce(&mut Self, T),
+        learn: impl FnOnce(&mut Self, T) -> bool,
     ) {
         // Another answer is to a question of before a panic.
         if self.lookups.asked.get(question).is_none_or(|asked| asked.serial != serial) {
@@ -356,7 +379,11 @@ impl Tenant {
         let asked = self.lookups.asked.remove(question);
         let lines = asked.map(|asked| asked.lines).unwrap_or_default();
         match answer {
-            Ok(answer) => learn(self, answer),
+            Ok(answer) => {
+                if !learn(self, answer) {
+                    lines.iter().for_each(|line| self.lookups.note_absent_for(*line, question));
+                }
+            }
             Err(error) => {
                 tracing::error!(tenant = self.id.as_str(), %error, "cannot look up what the log knows");
                 let refusal = self.log_unknown();
@@ -373,13 +400,16 @@ impl Tenant {
             if self.is_turn_over(turn.has_others) {
                 return;
             }
-            let Some(work) = self.lookups.pop(line) else {
+            let Some((work, absent)) = self.lookups.pop(line) else {
                 self.lookups.ready.pop_front();
                 continue;
             };
-            if let Some((work, question)) = self.do_work(turn, work) {
+            absent.iter().for_each(|question| self.intake.presume_absent(question));
+            let waits = self.do_work(turn, work);
+            absent.iter().for_each(|question| self.intake.forget_absent(question));
+            if let Some((work, question)) = waits {
                 self.lookups.ready.pop_front();
-                self.lookups.push_back_again(line, work);
+                self.lookups.push_back_again(line, work, absent);
                 self.ask_log(turn, line, question);
             }
         }

@@ -69,6 +69,13 @@ impl Assignments {
         }
     }
 
+    /// Forgets that an order is assigned to nobody, where that is what is known.
+    pub(crate) fn forget_nobody(&mut self, order: &str) {
+        if matches!(self.orders.get(order), Some(Assignee::Nobody)) {
+            self.orders.forget(order);
+        }
+    }
+
     /// Notes that an entry was submitted which assigns an order, to a log that says later where it is.
     pub(crate) fn being_assigned(&mut self, order: &str) {
         // The log's answer is waited for: until then it is not forgotten.

@@ -103,6 +103,13 @@ impl OrderBook {
         self.orders.insert(order, owner, Offset::ZERO);
     }
 
+    /// Forgets that an order was not made, where that is what is known.
+    pub(crate) fn forget_not_made(&mut self, order: &str) {
+        if self.orders.get(order) == Some(&Owner::NotMade) {
+            self.orders.forget(order);
+        }
+    }
+
     /// Notes that an entry was submitted which says whose an order is, if none comes before it in the log.
     pub(crate) fn being_made(&mut self, order: &str) {
         // The log's answer is waited for: until then it is not forgotten.

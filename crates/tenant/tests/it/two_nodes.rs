@@ -360,7 +360,8 @@ fn whose_an_order_is_is_known_on_every_node_and_by_the_logs_order() {
         "{:?}",
         pair.nodes[1].outside.clients
     );
-    // Both make the same order: it is hers whose entry comes first, and nobody is told so before it is certain.
+    // Both make the same order: it is hers whose entry comes first, and nobody is told so before it is certain. That nobody had made
+    // it when he asked says nothing of later.
     let early = pair.nodes[1].say(bob, r#"["subscribe:order","43"]"#);
     pair.nodes[1].settle();
     assert!(!told(&pair, bob, early), "nobody has made it");
@@ -370,7 +371,7 @@ fn whose_an_order_is_is_known_on_every_node_and_by_the_logs_order() {
     let joins = pair.nodes[1].say(bob, r#"["subscribe:order","43"]"#);
     assert!(!pair.nodes[1].outside.clients[&bob].answers.contains_key(&joins), "he waits");
     pair.settle();
-    assert!(told(&pair, bob, made) && !told(&pair, bob, joins));
+    assert!(!told(&pair, bob, made) && !told(&pair, bob, joins));
     // His own he may join, and need not wait to be told that it is made.
     pair.nodes[1].say(bob, &order("44", ""));
     let joins = pair.nodes[1].say(bob, r#"["subscribe:order","44"]"#);
