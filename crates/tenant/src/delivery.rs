@@ -13,7 +13,7 @@ use crate::delivery_news::DeliveryNews;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::ledger::Pending;
-use crate::members::Recipients;
+use crate::members::{Connection, Recipients};
 use crate::model::Accepted;
 use crate::reply_to::ReplyTo;
 use crate::shared_frame::SharedFrame;
@@ -111,6 +111,7 @@ impl Tenant {
         meta: FrameMeta,
     ) -> usize {
         let epoch = self.ledger.deliver(entry.offset);
+        let have_it = self.who_has_acknowledged(entry.offset);
         let Some(recipients) = self.members.recipients(&entry.audience) else { return 0 };
         let frame = EventFrame::asking(entry, meta, 0);
         // Who never acknowledges gets it as any other.
@@ -123,6 +124,9 @@ impl Tenant {
         let mut asked: Vec<u32> = Vec::new();
         let delivered = recipients.send_views(|place, client, view| {
             let asks = view.dialect.acknowledges();
+            if asks && have_it.contains(&place) {
+                return false;
+            }
             let frames = if asks { &mut frames } else { &mut plain };
             let is_sent = frames.send(turn, client, view);
             asked.extend((asks && is_sent).then_some(place));
@@ -138,6 +142,25 @@ impl Tenant {
         // Retries give it up.
         self.note_unsayable(turn, &entry.event, None);
         delivered
+    }
+
+    /// The connections whose device, or session, acknowledged an entry before it was delivered here: on another node, which had
+    /// heard of it earlier.
+    fn who_has_acknowledged(&self, offset: Offset) -> Vec<u32> {
+        if !self.ledger.is_shared() {
+            return Vec::new();
+        }
+        let subscribers = self.reliability.who_acknowledged(offset);
+        let has_it = |connection: &Connection| {
+            subscribers.iter().any(|(subscriber, sids)| {
+                connection.subscriber == *subscriber
+                    && (connection.device.is_some() || sids.contains(&connection.id))
+            })
+        };
+        match subscribers.is_empty() {
+            true => Vec::new(),
+            false => self.members.iter().filter(|it| has_it(it.1)).map(|it| it.0).collect(),
+        }
     }
 
     /// Sends an event to everyone here whom it is for. Returns to how many.

@@ -159,6 +159,11 @@ impl Reliability {
         self.subscribers.acknowledged(id, by)
     }
 
+    /// Who acknowledged an event, and by which sessions.
+    pub(crate) fn who_acknowledged(&self, offset: Offset) -> Vec<(SubscriberId, &[Sid])> {
+        self.subscribers.who_acknowledged(offset)
+    }
+
     /// A subscriber need not acknowledge an event any more.
     pub(crate) fn settle(&mut self, id: SubscriberId, offset: Offset) -> Settled {
         let has_letter = self.subscribers.take_redelivered(id, offset);

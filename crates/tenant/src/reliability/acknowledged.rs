@@ -53,6 +53,16 @@ impl Acknowledged {
         self.by_offset.contains_key(&offset)
     }
 
+    /// The sessions that acknowledged an event.
+    pub(super) fn by(&self, offset: Offset) -> Option<&[Sid]> {
+        self.by_offset.get(&offset).map(Vec::as_slice)
+    }
+
+    /// The last of them.
+    pub(super) fn last(&self) -> Offset {
+        self.by_offset.last_key_value().map_or(Offset::ZERO, |(offset, _)| *offset)
+    }
+
     /// Those that a session acknowledged, or any; ascending.
     pub(super) fn offsets(&self, by: Option<&Sid>) -> Vec<Offset> {
         let counts = |sids: &Vec<Sid>| by.is_none_or(|sid| sids.contains(sid));

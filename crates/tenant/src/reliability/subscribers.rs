@@ -43,6 +43,8 @@ pub(super) struct Subscribers {
     by_key: AHashMap<SubscriberKey, u32>,
     /// Those who have gone, oldest first; some may be back.
     gone: VecDeque<u32>,
+    /// Nothing behind it was acknowledged by anybody.
+    acknowledged_through: Offset,
 }
 
 /// A subscriber's name in the store, and in private ids. Unambiguous whatever the parts hold.
@@ -199,12 +201,26 @@ impl Subscribers {
     pub(super) fn acknowledged_by(&mut self, id: SubscriberId, sid: Sid, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
             subscriber.acknowledged.add(sid, offset);
+            self.acknowledged_through = self.acknowledged_through.max(offset);
         }
     }
 
     /// Events that were acknowledged last, ascending: by a session, or by any.
     pub(super) fn acknowledged(&self, id: SubscriberId, by: Option<&Sid>) -> Vec<Offset> {
         self.get(id).map(|it| it.acknowledged.offsets(by)).unwrap_or_default()
+    }
+
+    /// Who acknowledged an event, and by which sessions.
+    pub(super) fn who_acknowledged(&self, offset: Offset) -> Vec<(SubscriberId, &[Sid])> {
+        // Most are delivered before anybody acknowledges them.
+        if offset > self.acknowledged_through {
+            return Vec::new();
+        }
+        let all = self.slots.iter();
+        all.filter_map(|(place, it)| {
+            Some((SubscriberId(u32::try_from(place).ok()?), it.acknowledged.by(offset)?))
+        })
+        .collect()
     }
 
     /// The note that says what a subscriber acknowledged last, if none does yet.
@@ -234,7 +250,9 @@ impl Subscribers {
     pub(super) fn restore(&mut self, note: &Note, epoch: Epoch) {
         let Some(key) = SubscriberKey::new(&note.key) else { return };
         let id = self.enter(key, None);
-        self.slots[id.0 as usize].acknowledged.restore(note, epoch);
+        let acknowledged = &mut self.slots[id.0 as usize].acknowledged;
+        acknowledged.restore(note, epoch);
+        self.acknowledged_through = self.acknowledged_through.max(acknowledged.last());
         self.leave(id);
     }
 
