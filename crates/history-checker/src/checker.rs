@@ -23,7 +23,7 @@ pub fn check(records: &[Record]) -> Verdict {
     let mut checker = Checker::new(&facts);
     for (at, record) in records.iter().enumerate() {
         match &record.what {
-            What::Opened { recipient, recovered, .. } => checker.opened(recipient, *recovered),
+            What::Opened { recipient, recovered, .. } => checker.opened(at, recipient, *recovered),
             What::Received(receipt) => {
                 checker.now_us = record.at_us;
                 checker.received(at, receipt, &mut verdict);
@@ -61,6 +61,8 @@ struct Checker<'a> {
     beside: HashSet<usize>,
     /// For each subscriber the last record at which it was told that it may lack something, where the log may have gone back.
     told_of_gap: Vec<usize>,
+    /// For each recipient the record of its last connection.
+    connected_at: Vec<Option<usize>>,
 }
 
 impl<'a> Checker<'a> {
@@ -77,6 +79,7 @@ impl<'a> Checker<'a> {
             received_by_subscriber: vec![HashSet::new(); facts.subscribers.len()],
             beside: HashSet::new(),
             told_of_gap: vec![0; facts.subscribers.len()],
+            connected_at: vec![None; streams],
         }
     }
 
@@ -111,8 +114,9 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn opened(&mut self, name: &str, recovered: bool) {
+    fn opened(&mut self, at: usize, name: &str, recovered: bool) {
         let Some(stream) = self.facts.stream(name) else { return };
+        self.connected_at[stream] = Some(at);
         if recovered && self.sessions[stream].is_some() {
             return;
         }
@@ -149,11 +153,16 @@ impl<'a> Checker<'a> {
         if !kept || is_told || event.attempt.tenant != stream.who.tenant {
             return false;
         }
+        // Who was greeted without the log alone is not known to it, nor are the rooms that they entered.
+        if since.is_none_or(|since| since >= event.first_attempt) {
+            return false;
+        }
         if event.stands_for(stream.who) {
-            return since.is_some_and(|since| since < event.first_attempt);
+            return true;
         }
         let Some(chain) = chain.and_then(|chain| stream.chains.get(chain)) else { return false };
-        chain.leavings(event).next().is_some()
+        // Where nodes share the log, somebody leaves a room where their node stands, which may not have heard of the event yet.
+        chain.leavings(event).any(|left_at| left_at == usize::MAX || !self.facts.is_shared)
     }
 
     /// What is due for a room that was left, and did not arrive while the line held, is due no more.
@@ -251,7 +260,7 @@ impl<'a> Checker<'a> {
         }
         let Some(session) = &mut self.sessions[stream] else { return false };
         if !session.received.insert(event) {
-            if self.may_repeat(event) {
+            if self.may_repeat(stream, event) {
                 verdict.count_reshown();
             } else {
                 verdict.add(Kind::Repeated, format!("{name} got {described} twice in one session"));
@@ -287,7 +296,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether an event may come twice in a session: of what memory alone held, a new process cannot know the ids.
-    fn may_repeat(&self, event: usize) -> bool {
+    fn may_repeat(&self, stream: usize, event: usize) -> bool {
         let event_facts = &self.facts.events[event];
         let Facts { forgot_at, ended_at, disturbed_at, .. } = self.facts;
         let gone_at = match event_facts.attempt.class {
@@ -302,7 +311,11 @@ impl<'a> Checker<'a> {
             Class::Recoverable if event_facts.is_unlogged => *forgot_at.max(ended_at),
             Class::Recoverable => *forgot_at,
             // What nodes pass on to each other is late where the way between them is, and then its recipient may have moved.
-            Class::Volatile => *ended_at.max(disturbed_at),
+            Class::Volatile => {
+                // A node where nobody of the tenant was has not heard of what was sent before, and takes it when it is sent again.
+                let moved_at = self.connected_at[stream].filter(|_| self.facts.is_shared);
+                *ended_at.max(disturbed_at).max(&moved_at)
+            }
         };
         gone_at.is_some_and(|at| at > event_facts.first_attempt)
     }

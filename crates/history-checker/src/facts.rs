@@ -76,8 +76,9 @@ impl Chain<'_> {
 /// One recipient.
 pub(crate) struct Stream<'a> {
     pub(crate) who: &'a Recipient,
-    /// The record before its first connection.
+    /// The record before its first connection, and its time.
     began: usize,
+    began_us: u64,
     pub(crate) subscriber: usize,
     pub(crate) chains: Vec<Chain<'a>>,
     /// Orders whose room it asked for, and the record of the answer that it has left; the largest number before that.
@@ -107,6 +108,8 @@ pub(crate) struct Subscriber<'a> {
     is_kept: bool,
     /// A crash may have taken it: only who still has their private id brings it back.
     is_doubtful: bool,
+    /// It came where the node may have had no way to the log, and the others may not know of it before this time, in microseconds.
+    unheard_until_us: Option<u64>,
 }
 
 /// The whole.
@@ -124,6 +127,10 @@ pub(crate) struct Facts<'a> {
     killed_at: Option<usize>,
     /// The last time that a log which nodes share was disturbed, or a node of it began.
     pub(crate) disturbed_at: Option<usize>,
+    /// Until when a node may have no way to the log, in microseconds since the Unix epoch.
+    disturbed_until_us: u64,
+    /// Whether several nodes share the log.
+    pub(crate) is_shared: bool,
     /// The last end of a hub's process.
     pub(crate) ended_at: Option<usize>,
     /// Whether the log that nodes share, or a way to it, was disturbed on the way.
@@ -259,7 +266,7 @@ impl<'a> Facts<'a> {
 
     fn opened(
         &mut self,
-        at: usize,
+        (at, now_us): (usize, u64),
         name: &str,
         (recovered, is_unknown): (bool, bool),
         verdict: &mut Verdict,
@@ -273,12 +280,20 @@ impl<'a> Facts<'a> {
         stream.is_open = true;
         let brings_nothing = !std::mem::replace(&mut stream.has_pid, !is_unknown);
         let subscriber = &mut self.subscribers[stream.subscriber];
-        if brings_nothing && std::mem::take(&mut subscriber.is_doubtful) {
-            subscriber.since = None;
+        if brings_nothing {
+            let began_us = stream.began_us;
+            let is_unheard = subscriber.unheard_until_us.take().is_some_and(|it| began_us < it);
+            if std::mem::take(&mut subscriber.is_doubtful) || is_unheard {
+                subscriber.since = None;
+            }
         }
         if !is_unknown {
             let may_be_killed = self.killed_at.is_some_and(|at| at > stream.began);
-            subscriber.is_doubtful |= may_be_killed && subscriber.since.is_none();
+            if subscriber.since.is_none() {
+                subscriber.is_doubtful |= may_be_killed;
+                let until_us = Some(self.disturbed_until_us);
+                subscriber.unheard_until_us = until_us.filter(|until_us| *until_us > now_us);
+            }
             subscriber.since.get_or_insert(at);
         }
     }
@@ -324,6 +339,15 @@ impl<'a> Facts<'a> {
     fn killed(&mut self, at: usize) {
         (self.ended_at, self.killed_at) = (Some(at), Some(at));
         self.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
+    }
+
+    /// The log that nodes share is disturbed for so long. Who came to a node that has no way to it stays unheard of.
+    fn disturbed(&mut self, at: usize, (now_us, for_ms): (u64, u64)) {
+        self.disturbed_at = Some(at);
+        let until_us = now_us + for_ms * 1_000;
+        self.disturbed_until_us = self.disturbed_until_us.max(until_us);
+        let unheard = self.subscribers.iter_mut().filter_map(|it| it.unheard_until_us.as_mut());
+        unheard.filter(|it| **it > now_us).for_each(|it| *it = until_us.max(*it));
     }
 
     /// The log that nodes share may have gone back: so may what it knew of those who came.

@@ -144,6 +144,9 @@ pub enum What {
     LogDisturbed {
         /// How.
         about: String,
+        /// How long a node may have no way to the log by it, in milliseconds; 0 where that is not known.
+        #[serde(default)]
+        for_ms: u64,
     },
     /// A replica may have taken the place of the one that has the log which nodes share. What that had, and the replica had not,
     /// is gone: what need not be kept, and what nobody was told is kept.

@@ -40,10 +40,11 @@ impl<'a, 'v> Reader<'a, 'v> {
         self.facts.is_replaced = records.iter().any(|it| matches!(it.what, What::LogReplaced));
         let is_disturbance = |it: &Record| matches!(it.what, What::LogDisturbed { .. });
         self.facts.is_disturbed = records.iter().any(is_disturbance);
+        self.facts.is_shared = records.iter().any(|it| matches!(it.what, What::NodeUp { .. }));
         for (at, record) in records.iter().enumerate() {
             self.publishers(at, &record.what);
-            self.recipients(at, &record.what);
-            self.hub(at, &record.what);
+            self.recipients((at, record.at_us), &record.what);
+            self.hub((at, record.at_us), &record.what);
         }
         if self.freed_at.is_some() {
             self.facts.forgot_at = Some(records.len());
@@ -100,12 +101,12 @@ impl<'a, 'v> Reader<'a, 'v> {
     }
 
     /// What recipients did and were shown.
-    fn recipients(&mut self, at: usize, what: &'a What) {
+    fn recipients(&mut self, (at, now_us): (usize, u64), what: &'a What) {
         let facts = &mut self.facts;
         match what {
-            What::Recipient(who) => self.recipient(at, who),
+            What::Recipient(who) => self.recipient((at, now_us), who),
             What::Opened { recipient, recovered, is_unknown, .. } => {
-                facts.opened(at, recipient, (*recovered, *is_unknown), self.verdict);
+                facts.opened((at, now_us), recipient, (*recovered, *is_unknown), self.verdict);
                 if !recovered {
                     self.cursors.remove(recipient.as_str());
                 }
@@ -135,7 +136,7 @@ impl<'a, 'v> Reader<'a, 'v> {
         }
     }
 
-    fn recipient(&mut self, began: usize, who: &'a Recipient) {
+    fn recipient(&mut self, (began, began_us): (usize, u64), who: &'a Recipient) {
         let facts = &mut self.facts;
         let key = (&*who.tenant, &*who.user, &*who.application, who.device.as_deref());
         let subscriber = *self.subscribers.entry(key).or_insert_with(|| {
@@ -146,12 +147,20 @@ impl<'a, 'v> Reader<'a, 'v> {
         facts.by_name.insert(&who.recipient, facts.streams.len());
         let (chains, asked_for) = (Vec::new(), HashMap::new());
         let (is_open, has_pid) = (false, false);
-        let stream = Stream { who, began, subscriber, chains, asked_for, is_open, has_pid };
-        facts.streams.push(stream);
+        facts.streams.push(Stream {
+            who,
+            began,
+            began_us,
+            subscriber,
+            chains,
+            asked_for,
+            is_open,
+            has_pid,
+        });
     }
 
     /// What became of the hub's process and of its disk.
-    fn hub(&mut self, at: usize, what: &What) {
+    fn hub(&mut self, (at, now_us): (usize, u64), what: &What) {
         let facts = &mut self.facts;
         match what {
             What::HubKilled => {
@@ -165,7 +174,8 @@ impl<'a, 'v> Reader<'a, 'v> {
             What::DiskFreed => (facts.forgot_at, self.freed_at) = (Some(at), Some(at)),
             // A new process finds the disk as it is.
             What::HubUp if self.freed_at.take().is_some() => facts.forgot_at = Some(at),
-            What::NodeUp { .. } | What::LogDisturbed { .. } => facts.disturbed_at = Some(at),
+            What::NodeUp { .. } => facts.disturbed_at = Some(at),
+            What::LogDisturbed { for_ms, .. } => facts.disturbed(at, (now_us, *for_ms)),
             What::LogReplaced => facts.replaced(at),
             What::Stuck { about } => self.verdict.add(Kind::Stuck, about.clone()),
             _ => {}

@@ -157,6 +157,21 @@ fn who_leaves_an_order_and_is_torn_off_is_not_brought_what_had_not_come() {
 }
 
 #[test]
+fn who_leaves_an_order_leaves_it_where_their_node_stands() {
+    let story = |story: Story| {
+        let story = story.joins("courier", "delivery_app", None).greeted("courier", "e-0");
+        let story = story.subscribes("courier", "1").publishes("1", "e-1");
+        story.gets("kitchen", "1", "e-1")
+    };
+    let nodes = || Story::new().and(What::NodeUp { node: 0 }).and(What::NodeUp { node: 1 });
+    story(nodes()).leaves("courier", "1").greeted("courier", "e-1").holds(0);
+    story(nodes()).greeted("courier", "e-1").breaks(&[Kind::Cursor, Kind::Lost]);
+    // A node alone has delivered what it has answered.
+    let alone = story(Story::new()).leaves("courier", "1").greeted("courier", "e-1");
+    alone.breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
 fn an_older_event_after_a_newer_one_is_disorder() {
     let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
     let story = story.gets("kitchen", "2", "e-0+2").gets("kitchen", "1", "e-2");
@@ -274,7 +289,7 @@ fn a_recoverable_event_may_get_another_place_in_a_new_process() {
 
 #[test]
 fn what_a_node_sent_beside_the_log_is_no_place_of_it_where_the_log_was_disturbed() {
-    let cut = || What::LogDisturbed { about: "CutLine(1)".into() };
+    let cut = || What::LogDisturbed { about: "CutLine(1)".into(), for_ms: 0 };
     // One node sends it without the log, and another one has it in the log behind something else.
     let twice = |story: Story, class| {
         let tried = story.tries("1", "1", Priority::Medium, class).gets("kitchen", "1", "e-0");

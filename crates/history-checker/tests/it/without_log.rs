@@ -55,6 +55,22 @@ fn who_came_while_the_log_was_away_is_not_known_when_they_come_again() {
 }
 
 #[test]
+fn who_came_to_a_node_that_had_no_way_to_the_log_is_unknown_to_others_until_it_has() {
+    let cut = |for_ms| What::LogDisturbed { about: "CutLine".into(), for_ms };
+    let story = |for_ms, comes_back_at_us: u64| {
+        let story = Story::new().and(cut(for_ms)).joins("bar", "kitchen_app", Some("tablet"));
+        let story = story.torn("bar").publishes("1", "e-1").gets("kitchen", "1", "e-1");
+        let mut story = story.joins("bar, anew", "kitchen_app", Some("tablet"));
+        let anew = story.records.len() - 2;
+        story.records[anew..].iter_mut().for_each(|it| it.at_us += comes_back_at_us);
+        story.greeted("bar, anew", "e-1")
+    };
+    story(1, 0).holds(0);
+    story(1, 1_000).breaks(&[Kind::Cursor, Kind::Lost]);
+    story(0, 0).breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
 fn an_event_that_asks_may_come_again_and_must_come_once() {
     let story = || Story::new().publishes("1", "e-1");
     asked(asked(story())).holds(0);

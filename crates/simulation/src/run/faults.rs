@@ -85,7 +85,8 @@ impl Run<'_> {
             disturb(line, self.now_ms);
         }
         self.coverage.add(Counted::LogDisturbed, 1);
-        self.note(What::LogDisturbed { about: format!("{step:?}") });
+        let (about, for_ms) = (format!("{step:?}"), step.lasts_ms());
+        self.note(What::LogDisturbed { about, for_ms });
     }
 
     fn kill(&mut self, with_power: bool, down_ms: u64) {

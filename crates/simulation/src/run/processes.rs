@@ -200,7 +200,7 @@ impl Run<'_> {
         if let Some(state) = self.processes.get_mut(process).filter(|it| it.node.is_some()) {
             state.hangs_until_ms = state.hangs_until_ms.max(now_ms + ms);
             self.coverage.add(Counted::Hung, 1);
-            self.note(What::LogDisturbed { about: format!("node {process} hangs") });
+            self.note(What::LogDisturbed { about: format!("node {process} hangs"), for_ms: 0 });
         }
     }
 

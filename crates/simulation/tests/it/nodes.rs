@@ -33,6 +33,28 @@ fn a_seed_of_nodes_repeats_its_run() {
     }
 }
 
+#[test]
+fn what_a_node_notes_while_another_one_opens_the_log_stands_there() {
+    // A session is back on a node that was opening the log when its room was noted.
+    [41_001_230, 41_002_579, 41_040_270].into_iter().for_each(|seed| _ = holds(seed));
+}
+
+#[test]
+fn who_came_while_the_log_was_out_of_reach_and_is_back_on_another_node_lacks_nothing() {
+    holds(41_001_107);
+}
+
+#[test]
+fn what_was_acknowledged_on_another_node_is_not_sent_again_by_one_that_hears_of_it_late() {
+    holds(41_022_294);
+}
+
+#[test]
+fn whose_an_order_is_that_another_node_has_just_made_is_asked_of_the_log() {
+    // A client had asked for its room before it was made.
+    [41_000_502, 41_001_629].into_iter().for_each(|seed| _ = holds(seed));
+}
+
 #[track_caller]
 fn is_found(fault: Fault, seeds_max: u64) {
     is_found_in(Plan::of_nodes, 1..=seeds_max, fault);

@@ -69,7 +69,9 @@ impl SharedRedis {
 
     /// Disturbs it, or lets it be; the nodes themselves are their supervisors'.
     pub(super) fn take(&mut self, disturbance: Disturbance) {
-        self.recorder.note(What::LogDisturbed { about: format!("{disturbance:?}") });
+        let about = format!("{disturbance:?}");
+        // It lasts until the one that ends it.
+        self.recorder.note(What::LogDisturbed { about, for_ms: 0 });
         match disturbance {
             Disturbance::Freeze(_) | Disturbance::Thaw(_) => {}
             Disturbance::CutLine(node) => self.on_line(node, Line::cut),
