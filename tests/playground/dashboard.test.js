@@ -103,6 +103,8 @@ scenario('a restaurant’s own staff see their tenant alone, and markup in names
 scenario('an order’s story says in words who lost the line, came back, and was brought what', {}, async (dashboard, page) => {
   await dashboard.enter(OWNER);
   tablet.io.engine.close();
+  // An event that comes before the hub knows that the tablet has gone is sent to it.
+  await hub.hasLost('roma', 'tablet 2');
   await hub.publish('roma', 'order:status_changed', { orderId: '42', status: 'in_preparation', previousStatus: 'placed' });
   tablet = await hub.device('roma', 'carlo', 'chef', 'kitchen_app', 'tablet 2');
   await dashboard.turnTo('Orders');

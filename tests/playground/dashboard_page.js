@@ -65,6 +65,18 @@ export class DashboardHub {
     if (!answer.ok) throw new Error(await answer.text());
   }
 
+  /** Waits until the hub knows that a device has no connection. */
+  async hasLost(tenant, deviceId) {
+    const headers = { authorization: `Bearer ${token(tenant, 'gateway', 'system')}` };
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      const answer = await fetch(new URL('/api/v1/presence', this.url), { headers });
+      const { data } = await answer.json();
+      if (data.every((one) => one.device !== deviceId || one.goneSince)) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${deviceId} is still there`);
+  }
+
   /** A device that has joined. */
   device(tenant, userId, role, application, deviceId) {
     return this.#connect('', { token: token(tenant, userId, role, { applicationTypes: [application] }), application, deviceId });
