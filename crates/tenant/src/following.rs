@@ -202,17 +202,31 @@ impl Tenant {
             }
             let is_over = self.ledger.has_looked(look);
             let replay = self.members.get_mut(client.place()).and_then(|it| it.replay.as_mut());
-            let is_reached = replay.is_some_and(|it| it.reached(&position));
-            if !is_reached && !is_over {
-                self.ahead.push((client, look));
-                continue;
+            let Some(replay) = replay else { continue };
+            match (replay.reached(&position), is_over, replay.was_away()) {
+                (false, false, _) => self.ahead.push((client, look)),
+                (true, ..) => self.go_on(turn, client.place()),
+                // The log has no more: it went back, or is not where that was read. It is told.
+                (false, true, true) => {
+                    self.start_catch_up(turn, client.place(), Start::Reset);
+                    self.go_on(turn, client.place());
+                }
+                (false, true, false) => self.end_session_ahead(turn, client),
             }
-            if !is_reached {
-                // The log has no more: nobody can have that.
-                self.start_catch_up(turn, client.place(), Start::Confirmed);
-            }
-            self.go_on(turn, client.place());
         }
+    }
+
+    /// A session is back that has more than the log: it was told that nothing is missing, and would be shown other events at places
+    /// that it has. It ends, and whoever comes back of it is told that something is gone.
+    fn end_session_ahead(&mut self, turn: &mut Turn<'_, impl Effects>, client: ConnectionSlot) {
+        tracing::info!(
+            tenant = self.id.as_str(),
+            "a session that came back has more than the log, which may have gone back: it begins anew"
+        );
+        self.end_session(turn, client.place());
+        turn.effects.close(client, CloseReason::ServerClosed);
+        self.depart(turn, client.place(), "server_closed");
+        turn.effects.release(client);
     }
 
     /// Another writer has taken the log over, or it was begun anew: it is opened again.

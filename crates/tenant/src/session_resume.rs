@@ -117,7 +117,10 @@ impl Tenant {
         }
         let start = claim.map_or(Start::Confirmed, |claim| self.start_of(claim, &position));
         let since = match &start {
-            Start::Recovered(cursor) | Start::Brought(cursor) => cursor.through(),
+            // What it brings may turn out to be more than the log has.
+            Start::Recovered(cursor) | Start::Brought(cursor) => {
+                cursor.through().min(position.delivered_through)
+            }
             Start::Since(since) => *since,
             Start::Confirmed | Start::Said(_) | Start::Reset => position.delivered_through,
         };

@@ -8,6 +8,7 @@ use foodtrack_tenant_log::{
 };
 
 use super::operations::World;
+use super::outside::Client;
 
 /// Users by their places in [`super::operations::USERS`].
 const ADA: usize = 0;
@@ -332,14 +333,35 @@ fn who_comes_from_a_node_that_is_further_gets_nothing_twice_and_misses_nothing()
     pair.settle();
     assert_eq!(pair.nodes[1].outside.clients[&moved].got, [4]);
     assert_eq!(pair.got(), [vec![1, 2, 3, 4], vec![1, 2, 3, 4]]);
-    // A cursor that no node gave out is not believed: what its owner never confirmed comes again.
+}
+
+#[test]
+fn a_session_that_has_more_than_the_log_is_not_set_back_but_ends_and_begins_anew() {
+    let mut pair = Pair::new();
+    let one = pair.nodes[0].enter(OLGA);
+    pair.settle();
+    for n in 0..3 {
+        pair.nodes[0].say(pair.olgas[0], &order(&n.to_string(), ""));
+    }
+    pair.settle();
+    let (epoch, _) = pair.nodes[0].outside.clients[&one].cursor.clone().unwrap();
+    let mut resume = pair.nodes[0].resumes[OLGA].clone();
+    // The log went back, or no node gave that out.
     resume.as_mut().unwrap().1 = Some(format!("{epoch}-999"));
+    pair.nodes[1].resumes[OLGA] = resume.clone();
+    let back = pair.nodes[1].come_back(OLGA);
+    pair.settle();
+    let is_here = |client: &Client| !client.is_closed;
+    assert!(!pair.nodes[1].outside.clients.get(&back).is_some_and(is_here), "it was told to go");
+    // What it never confirmed comes again to whoever comes back of it, and so does what is new.
     pair.nodes[1].resumes[OLGA] = resume;
-    let liar = pair.nodes[1].come_back(OLGA);
+    let anew = pair.nodes[1].come_back(OLGA);
     pair.settle();
     pair.nodes[0].say(pair.olgas[0], &order("5", ""));
     pair.settle();
-    assert_eq!(pair.nodes[1].outside.clients[&liar].got, [1, 2, 3, 4, 5]);
+    let client = &pair.nodes[1].outside.clients[&anew];
+    assert!(!client.is_recovered && is_here(client));
+    assert_eq!(client.got, [1, 2, 3, 4]);
 }
 
 #[test]
