@@ -87,6 +87,16 @@ local function is_others(order, owner)
   return said and string.match(said, '^%d+(.*)$') ~= '=' .. string.sub(owner, 2)
 end
 
+-- When an order's last emission was said, by Redis's clock: nodes' clocks may differ. Asked for once a call.
+local clock_ms
+local function now_of_redis()
+  if not clock_ms then
+    local time = redis.call('TIME')
+    clock_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  end
+  return clock_ms
+end
+
 local ids, entities = {}, {}
 for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   ids[#ids + 1] = ARGV[at]
@@ -104,8 +114,12 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   if not known and fingerprint ~= '' then
     local last = emissions[entity]
     if last then
-      local offset, ms, said = string.match(last, '^(%d+) (%d+) (%d+)')
-      if said == fingerprint and tonumber(at_ms) - tonumber(ms) <= tonumber(ARGV[11]) then known = offset end
+      -- The id, which may be any bytes, is the end. A node of before the clock was noted goes by its own.
+      local offset, ms, said, clock = string.match(string.sub(last, 1, -17), '^(%d+) (%d+) (%d+) (%d*)')
+      if said == fingerprint then
+        local since = clock ~= '' and now_of_redis() - tonumber(clock) or tonumber(at_ms) - tonumber(ms)
+        if since <= tonumber(ARGV[11]) then known = offset end
+      end
     end
   end
   if known then
@@ -125,7 +139,8 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
     if head.entries == 0 then head.oldest_ms, head.oldest_bytes = now_ms, tonumber(bytes) end
     head.entries, head.bytes = head.entries + 1, head.bytes + tonumber(bytes)
     if fingerprint ~= '' then
-      local emission = offset .. ' ' .. at_ms .. ' ' .. fingerprint .. ' ' .. id
+      local said = offset .. ' ' .. at_ms .. ' ' .. fingerprint
+      local emission = said .. ' ' .. digits(now_of_redis()) .. ' ' .. id
       emitted_in[entity] = keep(6, head.emitted, EMISSIONS, entity, emission, emitted_in[entity])
       emissions[entity] = emission
       head.emitted = head.emitted + 1

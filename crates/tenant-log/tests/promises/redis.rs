@@ -9,7 +9,7 @@ use foodtrack_tenant_log::{
     ReadError, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
     Submitted, SubscriberKey, SubscriberStore, TenantLog,
 };
-use test_support::wait_until;
+use test_support::{RedisServer, wait_until};
 
 use crate::redis_node::{Node, next, options, server};
 use crate::support::{KEEPS_ALL, entry, id, offset, request, tenant};
@@ -35,6 +35,18 @@ fn nodes_append_beside_each_other_redis_counts_the_offsets_and_followers_are_tol
     assert_eq!(other.append(5), Answer::Refused(RefusedReason::OutOfSequence));
 }
 
+/// Makes what was said last about an order older, as if so much time had passed.
+fn pass_time(server: &RedisServer, ms: u64) {
+    let older = format!(
+        "local key = 'foodtrack:{{t}}:emissions:0' \
+         for _, order in ipairs(redis.call('HKEYS', key)) do \
+         local said = redis.call('HGET', key, order) \
+         local before, at, rest = string.match(said, '^(%d+ %d+ %d+) (%d+)(.*)$') \
+         redis.call('HSET', key, order, before .. ' ' .. string.format('%.0f', at - {ms}) .. rest) end"
+    );
+    server.call(&[b"EVAL", older.as_bytes(), b"0"]);
+}
+
 #[test]
 fn a_repeat_is_known_whoever_wrote_the_first_also_after_a_restart() {
     let Some(server) = server(&[]) else { return };
@@ -46,14 +58,16 @@ fn a_repeat_is_known_whoever_wrote_the_first_also_after_a_restart() {
         ..entry(offset(1), id(n))
     };
     assert_eq!(one.append(1), Answer::Committed(offset(1)));
+    // The nodes' clocks are hours apart.
     let ticket = one.submit_entry(&emission(2, u64::MAX, 1_000));
     assert_eq!(one.answer(ticket), Answer::Committed(offset(2)));
     drop(one);
     let mut other = Node::of(&server);
     assert_eq!(other.append(1), Answer::Repeated(offset(1)));
     // What says the same as the last about its order, shortly after, is that again; later, or after another, it is not.
-    let ticket = other.submit_entry(&emission(3, u64::MAX, 11_000));
+    let ticket = other.submit_entry(&emission(3, u64::MAX, 10_000_000));
     assert_eq!(other.answer(ticket), Answer::Repeated(offset(2)));
+    pass_time(&server, 10_001);
     let ticket = other.submit_entry(&emission(4, u64::MAX, 11_001));
     assert_eq!(other.answer(ticket), Answer::Committed(offset(3)));
     let ticket = other.submit_entry(&emission(5, 7, 11_001));
