@@ -191,7 +191,11 @@ impl Tenant {
 
     /// A session is back here that may have been on another node, which hears of it, and lets go of what it has of it.
     pub(crate) fn claim_session(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
-        if self.ledger.is_shared() {
+        if !self.ledger.is_shared() {
+            return;
+        }
+        if let Some(facts) = self.session_facts(turn, place) {
+            self.sessions.claim(facts);
             // However long its rows would last.
             self.renew_session(turn, place, 2 * KEPT_HOURS);
         }
@@ -199,25 +203,34 @@ impl Tenant {
 
     /// Another node noted something.
     pub(crate) fn noted_elsewhere(&mut self, turn: &mut Turn<'_, impl Effects>, note: &Note) {
-        let here = session_of(note).and_then(|sid| self.members.find(sid.as_str()));
-        if let Some(client) = here.map(|(_, connection)| connection.slot) {
-            // Its client is there now, and what it does there counts.
-            turn.effects.close(client, CloseReason::TransportClosed);
-            self.depart(turn, client.place(), RESUMED_ELSEWHERE);
-            turn.effects.release(client);
+        if let Some(sid) = session_of(note) {
+            self.let_go_of(turn, &sid);
         }
         self.take_up_note(turn, note);
         self.hear_of_watches(turn, std::slice::from_ref(note));
     }
 
+    /// A session's client is at another node now, and what it does there counts.
+    fn let_go_of(&mut self, turn: &mut Turn<'_, impl Effects>, sid: &Sid) {
+        let here = self.members.find(sid.as_str());
+        if let Some(client) = here.map(|(_, connection)| connection.slot) {
+            turn.effects.close(client, CloseReason::TransportClosed);
+            self.depart(turn, client.place(), RESUMED_ELSEWHERE);
+            turn.effects.release(client);
+        }
+    }
+
     /// Takes up all notes as they were read anew, since something may not have been heard. Of a session whose client is here,
-    /// this node knows more than what was read of it: a room that it leaves meanwhile would be joined again.
+    /// this node knows more than what was read of it: a room that it leaves meanwhile would be joined again. It is not here where it
+    /// came back to another node, of which this one did not hear, while its old connection has not ended yet.
     pub(crate) fn read_notes_anew(
         &mut self,
-        turn: &Turn<'_, impl Effects>,
+        turn: &mut Turn<'_, impl Effects>,
         notes: &[Note],
         noted_meanwhile: &[Note],
     ) {
+        let gone: Vec<Sid> = self.sessions.claimed_elsewhere(notes.iter()).collect();
+        gone.iter().for_each(|sid| self.let_go_of(turn, sid));
         let members = &self.members;
         let is_here = |sid: &Sid| members.find(sid.as_str()).is_some();
         let news = notes.iter().filter(|note| !session_of(note).is_some_and(|sid| is_here(&sid)));

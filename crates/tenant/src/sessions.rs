@@ -109,13 +109,14 @@ impl Sessions {
             match saved {
                 SavedSession::Device { device, sid } => devices.push((device, sid)),
                 SavedSession::Forgotten(forgotten) => _ = self.kept.note_forgotten(forgotten),
-                SavedSession::Session { sid, owner, began_hours, rooms, left, from } => {
+                SavedSession::Session { sid, owner, began_hours, rooms, left, from, claims } => {
                     self.kept.change(
                         sid,
                         || SessionRooms::new(owner, began_hours, expires_at_ms),
                         |session| {
                             session.is_over = left;
                             session.from = from;
+                            session.claims = session.claims.max(claims);
                             rooms.iter().for_each(|room| _ = session.join(room));
                             session.expires_at_ms = expires(session.expires_at_ms, expires_at_ms);
                         },
@@ -253,6 +254,7 @@ impl Sessions {
         // Its private id says the same, as long as it is young.
         if session.names().is_empty()
             && session.from.is_none()
+            && session.claims == 0
             && expires_without_rows(facts.began_hours) >= renewed_ms
         {
             self.kept.remove(&sid);
@@ -328,6 +330,24 @@ impl Sessions {
         let kept = self.kept.get(&facts.sid);
         let ends_ms = kept.map_or(expires_without_rows(facts.began_hours), |it| it.expires_at_ms);
         !kept.is_some_and(|it| it.is_over) && ends_ms < facts.now_ms + left_hours * HOUR_MS
+    }
+
+    /// Notes that a session is back here, wherever it was.
+    pub(crate) fn claim(&mut self, facts: SessionFacts) {
+        self.kept.change(facts.sid, || facts.session(), |session| session.claims += 1);
+    }
+
+    /// Sessions that came back to another node later than they were here, as these notes say.
+    pub(crate) fn claimed_elsewhere<'n>(
+        &self,
+        notes: impl Iterator<Item = &'n Note>,
+    ) -> impl Iterator<Item = Sid> {
+        rows::read(notes).filter_map(|(saved, _)| match saved {
+            SavedSession::Session { sid, claims, .. } => {
+                (claims > self.kept.get(&sid).map_or(0, |it| it.claims)).then_some(sid)
+            }
+            _ => None,
+        })
     }
 
     /// Keeps a session that is in these rooms for longer. Returns its rows.

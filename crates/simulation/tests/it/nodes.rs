@@ -45,6 +45,12 @@ fn who_came_while_the_log_was_out_of_reach_and_is_back_on_another_node_lacks_not
 }
 
 #[test]
+fn a_session_that_came_back_to_another_node_of_which_nothing_was_heard_is_there() {
+    // Its old connection had not ended, and its rooms of before were taken for those that it has.
+    [41_045_833, 41_079_745, 41_094_969].into_iter().for_each(|seed| _ = holds(seed));
+}
+
+#[test]
 fn what_was_acknowledged_on_another_node_is_not_sent_again_by_one_that_hears_of_it_late() {
     holds(41_022_294);
 }

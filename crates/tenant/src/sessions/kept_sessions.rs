@@ -43,6 +43,8 @@ pub(super) struct SessionRooms {
     pub(super) expires_at_ms: u64,
     /// The last row of a room that it asked for, until that is on disk.
     pub(super) ticket: Option<u64>,
+    /// How many times it came back to a node, where nodes share the log: it is at the one that counted last.
+    pub(super) claims: u32,
 }
 
 /// A room that a session leaves, with the tickets of the first and of the last row that say so.
@@ -67,6 +69,7 @@ impl SessionRooms {
             began_hours,
             expires_at_ms,
             ticket: None,
+            claims: 0,
         }
     }
 

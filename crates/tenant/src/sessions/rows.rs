@@ -25,6 +25,13 @@ struct SessionRow {
     from: Option<u64>,
     owner: u64,
     began: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    claims: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn note(key: String, value: Option<String>, expires_at_ms: u64) -> Note {
@@ -51,6 +58,7 @@ pub(super) fn session(sid: &Sid, session: &SessionRooms, expires_at_ms: u64) -> 
         from: session.from.map(Offset::get),
         owner: session.owner,
         began: session.began_hours,
+        claims: session.claims,
     };
     note(sid.as_str().into(), serde_json::to_string(&row).ok(), expires_at_ms)
 }
@@ -87,6 +95,7 @@ pub(super) enum SavedSession<'n> {
         rooms: Vec<Box<str>>,
         left: bool,
         from: Option<Offset>,
+        claims: u32,
     },
     Room {
         sid: Sid,
@@ -152,9 +161,10 @@ fn read_one<'n>(key: &'n str, value: &str) -> Option<SavedSession<'n>> {
     let (sid, room) = key.split_at_checked(SID_CHARACTERS)?;
     let sid = Sid::parse(sid)?;
     if room.is_empty() {
-        let SessionRow { rooms, left, from, owner, began } = serde_json::from_str(value).ok()?;
+        let row: SessionRow = serde_json::from_str(value).ok()?;
+        let SessionRow { rooms, left, from, owner, began: began_hours, claims } = row;
         let from = from.and_then(Offset::new);
-        return Some(SavedSession::Session { sid, owner, began_hours: began, rooms, left, from });
+        return Some(SavedSession::Session { sid, owner, began_hours, rooms, left, from, claims });
     }
     let (owner, began) = value.split_at_checked(16)?;
     let owner = u64::from_str_radix(owner, 16).unwrap_or(0);
