@@ -10,7 +10,7 @@ use crate::{DeadLetter, Note, SavedCursor, SubscriberKey};
 /// How many entries one call of the script appends: Redis serves nobody else meanwhile.
 const APPENDED_TOGETHER_MAX: usize = 256;
 /// How many cursors one call of the script saves.
-const SAVED_TOGETHER_MAX: usize = 512;
+pub(super) const SAVED_TOGETHER_MAX: usize = 512;
 
 /// What one or a few commands of the pipeline do.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ahash::AHashMap;
 use foodtrack_contract::TenantId;
 
-use super::batch::Step;
+use super::batch::{SAVED_TOGETHER_MAX, Step};
 use crate::{SavedCursor, SubscriberKey};
 
 /// How many are kept. Further ones are lost: their subscribers begin where they are when they come back.
@@ -48,12 +48,15 @@ impl OwedCursors {
 
     /// Takes them out, to be saved.
     pub(super) fn take(&mut self) -> Vec<Step> {
-        let by_tenant = std::mem::take(self).by_tenant.into_iter();
-        let step = |(tenant, cursors): (TenantId, AHashMap<_, _>)| {
-            let first = |(subscriber, saved)| (subscriber, saved, true);
-            Step::SaveCursors { tenant, cursors: cursors.into_iter().map(first).collect() }
-        };
-        by_tenant.map(step).collect()
+        let mut steps = Vec::new();
+        for (tenant, cursors) in std::mem::take(self).by_tenant {
+            let mut cursors = cursors.into_iter().map(|(key, saved)| (key, saved, true)).peekable();
+            while cursors.peek().is_some() {
+                let cursors = cursors.by_ref().take(SAVED_TOGETHER_MAX).collect();
+                steps.push(Step::SaveCursors { tenant: tenant.clone(), cursors });
+            }
+        }
+        steps
     }
 }
 
@@ -96,5 +99,12 @@ mod tests {
         let many = (0..=OWED_CURSORS_MAX).map(|n| (key(&n.to_string()), at(1), true)).collect();
         owed.keep(&tenant, many, now);
         assert_eq!(owed.count, OWED_CURSORS_MAX);
+        // One call of the script holds up all of Redis.
+        let sizes = owed.take().into_iter().map(|step| match step {
+            Step::SaveCursors { cursors, .. } => cursors.len(),
+            other => panic!("{other:?}"),
+        });
+        let sizes: Vec<usize> = sizes.collect();
+        assert_eq!(sizes, vec![SAVED_TOGETHER_MAX; OWED_CURSORS_MAX / SAVED_TOGETHER_MAX]);
     }
 }
